@@ -1,0 +1,564 @@
+/* SPDX-License-Identifier: GPL-2.0-only WITH Linux-syscall-note */
+/*
+ * vfio_migmux: migrate the state of several VFIO devices at once.
+ *
+ * The ioctls of /dev/vfio/migmux. One open file is one session: the source or
+ * the destination of one migration.
+ */
+#ifndef _UAPI_LINUX_VFIO_MIGMUX_H
+#define _UAPI_LINUX_VFIO_MIGMUX_H
+
+#include <linux/ioctl.h>
+#include <linux/types.h>
+
+/**
+ * DOC: Common rules
+ *
+ * Every argument starts with @argsz, the size of the structure that the caller
+ * knows, and @flags. A structure may grow at its end: the kernel reads what the
+ * caller passed, takes the rest as zero, and refuses bytes it does not know
+ * unless they are zero. Output fields may hold anything on entry. Reserved
+ * fields and unknown flag bits must be zero.
+ *
+ * A session belongs to the process (the address space) that makes its first
+ * ioctl other than VFIO_MIGMUX_GET_INFO and VFIO_MIGMUX_LAST_ERROR. It acts only
+ * on devices whose VFIO file its owner holds. Closing the last file descriptor
+ * of a session aborts what it does; see VFIO_MIGMUX_ABORT.
+ *
+ * All times are nanoseconds of CLOCK_MONOTONIC. Device states are those of
+ * enum vfio_device_mig_state (linux/vfio.h).
+ *
+ * An ioctl returns 0, or -1 with errno as follows. VFIO_MIGMUX_LAST_ERROR tells
+ * in words what the session's last refusal or failure was about.
+ *
+ *  - ENOTTY: the ioctl is not known.
+ *  - EINVAL: @argsz is too small, an unknown flag is set, a reserved field is not
+ *    zero, or a field is out of its range.
+ *  - E2BIG: the structure is longer than the kernel knows and its unknown part
+ *    is not zero.
+ *  - EFAULT: a user pointer cannot be read or written.
+ *  - EPERM: the session belongs to another process.
+ *  - EBADF: a file descriptor is not open, or not of the kind that is needed.
+ *  - ENOTSOCK, EPROTOTYPE, ENOTCONN: a channel is not a socket, not a stream
+ *    socket, not connected.
+ *  - EOPNOTSUPP: the device cannot migrate, or cannot reach that state.
+ *  - EEXIST: the device, its wire identity or the socket is in the session already.
+ *  - EBUSY: another session holds the device, or this session is in a step that
+ *    excludes the call.
+ *  - ENOENT: no device, channel or link of that index or name.
+ *  - ENOSPC: a limit of the session (see VFIO_MIGMUX_GET_INFO) is reached.
+ *  - ENODEV: the device went away from under the session.
+ *  - ECANCELED: the session failed or was aborted.
+ *  - ETIMEDOUT: the time given was over.
+ *  - EINTR: a signal came. What was started goes on; wait for it.
+ */
+
+#define VFIO_MIGMUX_TYPE		0xBD
+#define VFIO_MIGMUX_API_VERSION		1
+
+/* Limits that are part of the interface. */
+#define VFIO_MIGMUX_IDSTR_SIZE		256
+#define VFIO_MIGMUX_LINK_NAME_SIZE	32
+#define VFIO_MIGMUX_TEXT_SIZE		240
+
+/**
+ * struct vfio_migmux_info - VFIO_MIGMUX_GET_INFO
+ * @argsz: size of this structure
+ * @flags: out: 0
+ * @api_version: out: VFIO_MIGMUX_API_VERSION
+ * @max_devices: out: devices a session can hold
+ * @max_channels: out: channels a session can hold
+ * @frame_data_max: out: bytes of device state in one frame, at the most
+ * @config_max: out: bytes of a config blob, at the most
+ * @reserved: out: 0
+ * @features: out: VFIO_MIGMUX_FEATURE_* bits; none is defined yet
+ * @staging_default: out: staging budget in bytes of a session that asks for 0
+ * @staging_max: out: largest staging budget in bytes
+ *
+ * May be called by anyone who can open the file, at any time.
+ */
+struct vfio_migmux_info {
+	__u32 argsz;
+	__u32 flags;
+	__u32 api_version;
+	__u32 max_devices;
+	__u32 max_channels;
+	__u32 frame_data_max;
+	__u32 config_max;
+	__u32 reserved;
+	__aligned_u64 features;
+	__aligned_u64 staging_default;
+	__aligned_u64 staging_max;
+};
+#define VFIO_MIGMUX_GET_INFO		_IO(VFIO_MIGMUX_TYPE, 0x00)
+
+/**
+ * struct vfio_migmux_device_add - VFIO_MIGMUX_DEVICE_ADD
+ * @argsz: size of this structure
+ * @flags: must be 0
+ * @device_fd: a VFIO device file descriptor (not a group's) of the caller
+ * @instance_id: second half of the device's identity on the wire
+ * @idstr: first half: 1 to 255 printable characters and a NUL. Both ends must use
+ *	the same; QEMU uses the device's path in the VM, "0000:00:04.0/vfio"
+ * @index: out: the device's index in this session, counted from 0
+ * @migration_flags: out: VFIO_MIGRATION_* of the device
+ *
+ * The device is hooked as long as it is in the session, and its file stays
+ * open. Only before VFIO_MIGMUX_SAVE or VFIO_MIGMUX_LOAD.
+ *
+ * Errors beside the common ones: EBADF if @device_fd is a VFIO group, no VFIO
+ * file, or a device that is not opened yet; EOPNOTSUPP if its driver cannot
+ * migrate; EEXIST if the device or the identity is in this session; EBUSY if the
+ * device is in another one; ENOSPC.
+ */
+struct vfio_migmux_device_add {
+	__u32 argsz;
+	__u32 flags;
+	__s32 device_fd;
+	__u32 instance_id;
+	__u8 idstr[VFIO_MIGMUX_IDSTR_SIZE];
+	__u32 index;
+	__u32 migration_flags;
+};
+#define VFIO_MIGMUX_DEVICE_ADD		_IO(VFIO_MIGMUX_TYPE, 0x01)
+
+/**
+ * struct vfio_migmux_device_remove - VFIO_MIGMUX_DEVICE_REMOVE
+ * @argsz: size of this structure
+ * @flags: must be 0
+ * @index: the device
+ * @reserved: must be 0
+ *
+ * Takes the device and its channels out of the session and unhooks it. Other
+ * devices keep their index; the index is not used again. The device's state is
+ * left as it is. EBUSY while a step runs.
+ */
+struct vfio_migmux_device_remove {
+	__u32 argsz;
+	__u32 flags;
+	__u32 index;
+	__u32 reserved;
+};
+#define VFIO_MIGMUX_DEVICE_REMOVE	_IO(VFIO_MIGMUX_TYPE, 0x02)
+
+/**
+ * struct vfio_migmux_channel_add - VFIO_MIGMUX_CHANNEL_ADD
+ * @argsz: size of this structure
+ * @flags: must be 0
+ * @socket_fd: a connected stream socket; the session takes a reference, the
+ *	caller may close its descriptor and must not read or write the socket
+ * @device: the device whose frames a source sends here; on a destination the
+ *	first frame that arrives says whose channel it is, and this must be 0
+ * @index: out: the channel's index in this session, counted from 0
+ * @reserved: must be 0
+ *
+ * Only before VFIO_MIGMUX_SAVE or VFIO_MIGMUX_LOAD. Sockets are TCP (IPv4 or
+ * IPv6) for now. Errors beside the common ones: ENOTSOCK, EPROTOTYPE, ENOTCONN,
+ * EAFNOSUPPORT, EEXIST, ENOENT (no such device), ENOSPC.
+ */
+struct vfio_migmux_channel_add {
+	__u32 argsz;
+	__u32 flags;
+	__s32 socket_fd;
+	__u32 device;
+	__u32 index;
+	__u32 reserved;
+};
+#define VFIO_MIGMUX_CHANNEL_ADD		_IO(VFIO_MIGMUX_TYPE, 0x03)
+
+/**
+ * struct vfio_migmux_link_attach - VFIO_MIGMUX_LINK_ATTACH
+ * @argsz: size of this structure
+ * @flags: must be 0
+ * @name: name of a link in the session's network namespace, NUL-terminated
+ * @nr_channels: out: how many channels the session got
+ * @reserved: must be 0
+ *
+ * Takes all channels of a link that "vfmig link" (generic netlink) made, and
+ * deals them out to the session's devices in turn: call it after the devices are
+ * added. The link is busy until the session ends; afterwards it can be attached
+ * again if the session completed, and is dead if it did not.
+ *
+ * Errors beside the common ones: ENOENT (no such link); EBUSY (another session
+ * has it); ENOTCONN (the link is dead); EINVAL (fewer channels than devices, or
+ * no device yet).
+ */
+struct vfio_migmux_link_attach {
+	__u32 argsz;
+	__u32 flags;
+	__u8 name[VFIO_MIGMUX_LINK_NAME_SIZE];
+	__u32 nr_channels;
+	__u32 reserved;
+};
+#define VFIO_MIGMUX_LINK_ATTACH		_IO(VFIO_MIGMUX_TYPE, 0x04)
+
+/* Spans of a device's way through a migration, in a timeline. */
+enum vfio_migmux_phase {
+	/* RUNNING to RUNNING_P2P, or PRE_COPY to PRE_COPY_P2P */
+	VFIO_MIGMUX_PHASE_QUIESCE = 0,
+	/* to STOP */
+	VFIO_MIGMUX_PHASE_STOP = 1,
+	/* STOP to STOP_COPY */
+	VFIO_MIGMUX_PHASE_SAVE = 2,
+	/* source: first read to last byte taken by a socket;
+	 * destination: first header to last byte taken by the device
+	 */
+	VFIO_MIGMUX_PHASE_TRANSFER = 3,
+	/* to RESUMING */
+	VFIO_MIGMUX_PHASE_PREPARE = 4,
+	/* RESUMING to STOP: the device checks what it was given */
+	VFIO_MIGMUX_PHASE_LOAD = 5,
+	/* STOP to RUNNING_P2P */
+	VFIO_MIGMUX_PHASE_RESUME = 6,
+	/* RUNNING_P2P (or STOP) to RUNNING */
+	VFIO_MIGMUX_PHASE_START = 7,
+	/* back to the recover state after a failure or an abort */
+	VFIO_MIGMUX_PHASE_ROLLBACK = 8,
+	VFIO_MIGMUX_NR_PHASES = 9,
+};
+
+/* A recover state that means: leave each device where it is. */
+#define VFIO_MIGMUX_RECOVER_NONE	0xffffffffU
+
+/**
+ * struct vfio_migmux_device_result - what became of one device in a batch
+ * @index: the device
+ * @error: 0, or the positive errno that its first failing arc returned;
+ *	ECANCELED if it was stopped or taken back because of another device
+ * @state: the state the device is in now, as its driver says
+ * @reserved: 0
+ * @ns: time from the start of the batch until the device had arrived (or failed)
+ */
+struct vfio_migmux_device_result {
+	__u32 index;
+	__s32 error;
+	__u32 state;
+	__u32 reserved;
+	__aligned_u64 ns;
+};
+
+/**
+ * struct vfio_migmux_set_state - VFIO_MIGMUX_SET_STATE
+ * @argsz: size of this structure
+ * @flags: VFIO_MIGMUX_SET_STATE_*
+ * @target: state for all devices; not ERROR. STOP_COPY and RESUMING are the
+ *	business of VFIO_MIGMUX_SAVE and VFIO_MIGMUX_LOAD, but allowed here: the
+ *	session then holds the data files until the devices leave the state
+ * @recover: where all devices go if one fails, or VFIO_MIGMUX_RECOVER_NONE
+ * @timeout_ms: no new arc starts after this time and the batch fails with
+ *	ETIMEDOUT; 0 is no limit. An arc that a driver has begun is always waited for
+ * @nr_results: in: room in @results; out: devices in the session
+ * @results: user address of an array of struct vfio_migmux_device_result, or 0
+ *
+ * Moves all devices of the session toward @target in parallel. On a way between
+ * running and stopped all devices first reach their P2P state, and none goes
+ * on before the last has arrived there. If a device fails, no further arc is
+ * started, and all devices go to @recover in parallel, by the same rules.
+ *
+ * Returns when all devices have arrived or are back, unless
+ * VFIO_MIGMUX_SET_STATE_ASYNC is set: then wait for VFIO_MIGMUX_MILESTONE_BATCH
+ * and take the results from VFIO_MIGMUX_TIMELINE.
+ *
+ * Errors beside the common ones: EOPNOTSUPP (more than one device and one cannot
+ * do P2P, or a device cannot reach @target); EBUSY (a step runs, or the
+ * destination does not own the devices yet); ETIMEDOUT; the errno of the first
+ * device that failed.
+ */
+struct vfio_migmux_set_state {
+	__u32 argsz;
+	__u32 flags;
+#define VFIO_MIGMUX_SET_STATE_ASYNC	(1 << 0)
+/* allow several devices though some lack P2P: they do no peer-to-peer DMA */
+#define VFIO_MIGMUX_SET_STATE_NO_P2P	(1 << 1)
+	__u32 target;
+	__u32 recover;
+	__u32 timeout_ms;
+	__u32 nr_results;
+	__aligned_u64 results;
+};
+#define VFIO_MIGMUX_SET_STATE		_IO(VFIO_MIGMUX_TYPE, 0x05)
+
+/**
+ * struct vfio_migmux_save - VFIO_MIGMUX_SAVE
+ * @argsz: size of this structure
+ * @flags: VFIO_MIGMUX_SAVE_*
+ * @recover: state of the devices after a failure before the peer has taken
+ *	over, or VFIO_MIGMUX_RECOVER_NONE; usually VFIO_DEVICE_STATE_RUNNING
+ * @timeout_ms: for the arcs, as in struct vfio_migmux_set_state
+ * @staging: staging budget in bytes, rounded up to whole frames; 0 is the default
+ *
+ * The whole switchover of the source: all devices to P2P, then each to
+ * STOP_COPY, and its state, its config blob last, onto its channels as soon as
+ * it is there. Returns when the movers run; wait for the milestones QUIESCED,
+ * STOPPED, SENT and, with VFIO_MIGMUX_SAVE_VERDICT, HANDED_OVER. After a failure
+ * the devices are taken to @recover, and the milestone ENDED comes last.
+ * A session saves or loads once.
+ *
+ * Errors beside the common ones: EINVAL (no device), ENOTCONN (a device has no
+ * channel), EOPNOTSUPP as in VFIO_MIGMUX_SET_STATE, EBUSY, ENOSPC (@staging is
+ * over the limit).
+ */
+struct vfio_migmux_save {
+	__u32 argsz;
+	__u32 flags;
+/* wait for the peer's verdict and confirm it; the peer must ask for it as well */
+#define VFIO_MIGMUX_SAVE_VERDICT	(1 << 0)
+#define VFIO_MIGMUX_SAVE_NO_P2P		(1 << 1)
+	__u32 recover;
+	__u32 timeout_ms;
+	__aligned_u64 staging;
+};
+#define VFIO_MIGMUX_SAVE		_IO(VFIO_MIGMUX_TYPE, 0x06)
+
+/**
+ * struct vfio_migmux_load - VFIO_MIGMUX_LOAD
+ * @argsz: size of this structure
+ * @flags: VFIO_MIGMUX_LOAD_*
+ * @recover: state of the devices after a failure, or VFIO_MIGMUX_RECOVER_NONE
+ * @timeout_ms: for the arcs to RESUMING, as in struct vfio_migmux_set_state
+ * @staging: most bytes of state that wait in the module, rounded up to whole
+ *	frames; 0 is the default. A slow device then slows the sender down
+ *
+ * Takes all devices to RESUMING and starts to receive. Returns when the devices
+ * are there and the receivers run (milestone READY). Each device goes to STOP
+ * when all its state is written: milestone LOADED when all have. With
+ * VFIO_MIGMUX_LOAD_VERDICT the source is then told, and HANDED_OVER comes when
+ * it has confirmed that it gives the devices up; until then VFIO_MIGMUX_SET_STATE
+ * toward a running state is refused. Without it HANDED_OVER comes with LOADED.
+ *
+ * Errors as in VFIO_MIGMUX_SAVE, and the errno of a device that does not reach
+ * RESUMING.
+ */
+struct vfio_migmux_load {
+	__u32 argsz;
+	__u32 flags;
+#define VFIO_MIGMUX_LOAD_VERDICT	(1 << 0)
+#define VFIO_MIGMUX_LOAD_NO_P2P		(1 << 1)
+	__u32 recover;
+	__u32 timeout_ms;
+	__aligned_u64 staging;
+};
+#define VFIO_MIGMUX_LOAD		_IO(VFIO_MIGMUX_TYPE, 0x07)
+
+/**
+ * struct vfio_migmux_config - VFIO_MIGMUX_CONFIG_SET, VFIO_MIGMUX_CONFIG_GET
+ * @argsz: size of this structure
+ * @flags: must be 0
+ * @device: the device's index
+ * @size: bytes at @data. SET: of the blob, at most config_max, 0 removes it. GET:
+ *	in: room; out: size of the blob, also when it fails with ENOSPC
+ * @data: user address
+ *
+ * The VMM's own configuration of a device, opaque to the module. A source sets
+ * it before its device's state is sent completely; it travels as the last
+ * frame. A destination gets it once the device is loaded.
+ *
+ * Errors beside the common ones: SET: EBUSY (sent already); GET: ENODATA (no blob
+ * has come, or none was set), ENOSPC (@size is too small).
+ */
+struct vfio_migmux_config {
+	__u32 argsz;
+	__u32 flags;
+	__u32 device;
+	__u32 size;
+	__aligned_u64 data;
+};
+#define VFIO_MIGMUX_CONFIG_SET		_IO(VFIO_MIGMUX_TYPE, 0x08)
+#define VFIO_MIGMUX_CONFIG_GET		_IO(VFIO_MIGMUX_TYPE, 0x09)
+
+/*
+ * Milestones: bits that are set once, in the order of the list, and never
+ * cleared while the session lives; only BATCH is cleared when the next batch
+ * starts.
+ */
+/* the last VFIO_MIGMUX_SET_STATE is over, well or not */
+#define VFIO_MIGMUX_MILESTONE_BATCH		(1 << 0)
+/* destination: devices are in RESUMING, receivers run */
+#define VFIO_MIGMUX_MILESTONE_READY		(1 << 1)
+/* source: all devices are in a P2P state or beyond */
+#define VFIO_MIGMUX_MILESTONE_QUIESCED		(1 << 2)
+/* source: all devices are in STOP or beyond; guest memory changes no more */
+#define VFIO_MIGMUX_MILESTONE_STOPPED		(1 << 3)
+/* source: the sockets have taken the last byte */
+#define VFIO_MIGMUX_MILESTONE_SENT		(1 << 4)
+/* destination: all devices have taken all their state and are in STOP */
+#define VFIO_MIGMUX_MILESTONE_LOADED		(1 << 5)
+/* the destination owns the devices and may start them */
+#define VFIO_MIGMUX_MILESTONE_HANDED_OVER	(1 << 6)
+/* the session failed; the movers may still be stopping */
+#define VFIO_MIGMUX_MILESTONE_FAILED		(1 << 7)
+/* after FAILED: everything has stopped, the devices are as the timeline says */
+#define VFIO_MIGMUX_MILESTONE_ENDED		(1 << 8)
+
+/**
+ * struct vfio_migmux_wait - VFIO_MIGMUX_WAIT
+ * @argsz: size of this structure
+ * @flags: must be 0
+ * @milestones: wait until all of these VFIO_MIGMUX_MILESTONE_* are reached
+ * @timeout_ms: 0 does not wait, 0xffffffff waits without limit
+ * @reached: out: all milestones reached so far, also when the call fails
+ * @reserved: must be 0
+ *
+ * Errors beside the common ones: ECANCELED (the session failed and not all of
+ * @milestones were reached), ETIMEDOUT, EINTR.
+ */
+struct vfio_migmux_wait {
+	__u32 argsz;
+	__u32 flags;
+	__u32 milestones;
+	__u32 timeout_ms;
+	__u32 reached;
+	__u32 reserved;
+};
+#define VFIO_MIGMUX_WAIT		_IO(VFIO_MIGMUX_TYPE, 0x0a)
+
+/**
+ * struct vfio_migmux_abort - VFIO_MIGMUX_ABORT
+ * @argsz: size of this structure
+ * @flags: must be 0
+ * @recover: state for the devices, or VFIO_MIGMUX_RECOVER_NONE
+ * @reserved: must be 0
+ *
+ * Stops what the session does: no further arc, read or write is begun, the
+ * channels are shut down, and the devices go to @recover in parallel. Returns
+ * when all that is over. A device whose state the destination has taken over
+ * (HANDED_OVER) is left alone. Calling it again does nothing more.
+ */
+struct vfio_migmux_abort {
+	__u32 argsz;
+	__u32 flags;
+	__u32 recover;
+	__u32 reserved;
+};
+#define VFIO_MIGMUX_ABORT		_IO(VFIO_MIGMUX_TYPE, 0x0b)
+
+/* A span that has not begun or not ended has 0 there. */
+struct vfio_migmux_span {
+	__aligned_u64 start_ns;
+	__aligned_u64 end_ns;
+};
+
+/**
+ * struct vfio_migmux_timeline_device - one device of a timeline
+ * @index: the device
+ * @error: 0, or the positive errno of its failure
+ * @state: last state that the module saw the device in
+ * @nr_channels: channels that carry (source) or carried (destination) its frames
+ * @bytes: bytes of state read from or written to the device so far
+ * @frames: frames sent or received, the config frame included
+ * @first_byte_ns: when the first byte of state was read or received
+ * @last_byte_ns: when the last byte was taken by a socket or by the device
+ * @stall_device_ns: time that the data path waited for the device: in its read
+ *	or write
+ * @stall_staging_ns: time that the device's frames waited for staging memory
+ * @stall_wire_ns: time that the device waited for the other frames: source:
+ *	sockets full; destination: no frame there to write
+ * @phases: spans by enum vfio_migmux_phase
+ */
+struct vfio_migmux_timeline_device {
+	__u32 index;
+	__s32 error;
+	__u32 state;
+	__u32 nr_channels;
+	__aligned_u64 bytes;
+	__aligned_u64 frames;
+	__aligned_u64 first_byte_ns;
+	__aligned_u64 last_byte_ns;
+	__aligned_u64 stall_device_ns;
+	__aligned_u64 stall_staging_ns;
+	__aligned_u64 stall_wire_ns;
+	struct vfio_migmux_span phases[VFIO_MIGMUX_NR_PHASES];
+};
+
+/**
+ * struct vfio_migmux_timeline - VFIO_MIGMUX_TIMELINE
+ * @argsz: size of this structure
+ * @flags: must be 0
+ * @session: out: id of the session, as in "vfmig session show"
+ * @milestones: out: VFIO_MIGMUX_MILESTONE_* reached
+ * @milestone_ns: out: when, by bit number; 0 if not
+ * @staging_peak: out: most bytes of staging in use at once
+ * @device_size: in: size of one element of @devices
+ * @nr_devices: in: room in @devices; out: devices in the session
+ * @devices: user address of an array of struct vfio_migmux_timeline_device
+ *
+ * A consistent copy, at any time, without disturbing the movers.
+ */
+struct vfio_migmux_timeline {
+	__u32 argsz;
+	__u32 flags;
+	__u32 session;
+	__u32 milestones;
+	__aligned_u64 milestone_ns[16];
+	__aligned_u64 staging_peak;
+	__u32 device_size;
+	__u32 nr_devices;
+	__aligned_u64 devices;
+};
+#define VFIO_MIGMUX_TIMELINE		_IO(VFIO_MIGMUX_TYPE, 0x0c)
+
+/* An index that names no device or no channel. */
+#define VFIO_MIGMUX_INDEX_NONE		0xffffffffU
+
+/**
+ * struct vfio_migmux_last_error - VFIO_MIGMUX_LAST_ERROR
+ * @argsz: size of this structure
+ * @flags: must be 0
+ * @error: out: positive errno, 0 if nothing was refused and nothing failed yet
+ * @device: out: the device it is about, or VFIO_MIGMUX_INDEX_NONE
+ * @channel: out: the channel it is about, or VFIO_MIGMUX_INDEX_NONE
+ * @reserved: must be 0
+ * @text: out: what was wrong and what would be right, one line, NUL-terminated
+ *
+ * Says why the session failed; while it has not failed, why its last refused
+ * ioctl was refused. May be called by anyone who holds the file.
+ */
+struct vfio_migmux_last_error {
+	__u32 argsz;
+	__u32 flags;
+	__s32 error;
+	__u32 device;
+	__u32 channel;
+	__u32 reserved;
+	__u8 text[VFIO_MIGMUX_TEXT_SIZE];
+};
+#define VFIO_MIGMUX_LAST_ERROR		_IO(VFIO_MIGMUX_TYPE, 0x0d)
+
+enum vfio_migmux_event_type {
+	/* @value: the milestone's bit */
+	VFIO_MIGMUX_EVENT_MILESTONE = 1,
+	/* @device entered a phase; @value: enum vfio_migmux_phase */
+	VFIO_MIGMUX_EVENT_PHASE_START = 2,
+	/* @device left a phase; @value: enum vfio_migmux_phase; @error */
+	VFIO_MIGMUX_EVENT_PHASE_END = 3,
+	/* the session fails; @error, @device, @channel say where */
+	VFIO_MIGMUX_EVENT_FAILED = 4,
+	/* @value events were lost because nobody read them */
+	VFIO_MIGMUX_EVENT_LOST = 5,
+};
+
+/**
+ * struct vfio_migmux_event - what read() on a session returns, one or more
+ * @size: sizeof(struct vfio_migmux_event) as the kernel knows it
+ * @type: enum vfio_migmux_event_type
+ * @device: index or VFIO_MIGMUX_INDEX_NONE
+ * @channel: index or VFIO_MIGMUX_INDEX_NONE
+ * @value: by @type
+ * @error: positive errno or 0
+ * @ns: when
+ *
+ * read() blocks until there is an event unless O_NONBLOCK is set (EAGAIN); it
+ * wants room for at least one (EINVAL). poll() says POLLIN when there is an
+ * event, and POLLHUP when the session has ended after a failure.
+ */
+struct vfio_migmux_event {
+	__u32 size;
+	__u32 type;
+	__u32 device;
+	__u32 channel;
+	__u32 value;
+	__s32 error;
+	__aligned_u64 ns;
+};
+
+#endif /* _UAPI_LINUX_VFIO_MIGMUX_H */
