@@ -1,0 +1,485 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Encoding and decoding of what crosses the wire.  A peer is hostile: a
+ * decoder believes nothing, says what it refused and with which value, and
+ * leaves its results untouched when it refuses.
+ */
+#include "wire.h"
+
+static int refuse(struct migmux_wire_fault *fault, enum migmux_wire_err err,
+		  u64 value)
+{
+	fault->err = err;
+	fault->value = value;
+	return -EPROTO;
+}
+
+/* Not isprint(): the kernel's accepts Latin-1, a terminal may not. */
+static bool printable(char c)
+{
+	return c >= 0x20 && c <= 0x7e;
+}
+
+/* Offset of the first byte that is not zero, or @size. */
+static size_t first_set(const void *buf, size_t size)
+{
+	const u8 *p = buf;
+	size_t i;
+
+	for (i = 0; i < size && !p[i]; i++)
+		;
+	return i;
+}
+
+static int check_magic(__be32 magic, u32 want_magic, __be32 version,
+		       u32 want_version, struct migmux_wire_fault *fault)
+{
+	if (be32_to_cpu(magic) != want_magic)
+		return refuse(fault, MIGMUX_WIRE_BAD_MAGIC, be32_to_cpu(magic));
+	if (be32_to_cpu(version) != want_version)
+		return refuse(fault, MIGMUX_WIRE_BAD_VERSION,
+			      be32_to_cpu(version));
+	return 0;
+}
+
+static int check_status(__be32 status, struct migmux_wire_fault *fault)
+{
+	if (be32_to_cpu(status) > MIGMUX_WIRE_ERRNO_MAX)
+		return refuse(fault, MIGMUX_WIRE_BAD_STATUS, be32_to_cpu(status));
+	return 0;
+}
+
+/**
+ * migmux_wire_text_copy - copy text that may come from a peer
+ * @dst: result: printable ASCII, terminated, padded with NUL
+ * @src: text; read up to its NUL or @size - 1 bytes, whichever comes first
+ * @size: size of @dst, at least 1
+ *
+ * Each byte that is not printable becomes a question mark.
+ */
+void migmux_wire_text_copy(char *dst, const char *src, size_t size)
+{
+	size_t i;
+
+	for (i = 0; i < size - 1 && src[i]; i++)
+		dst[i] = printable(src[i]) ? src[i] : '?';
+	memset(dst + i, 0, size - i);
+}
+
+/**
+ * migmux_wire_idstr_check - can this string name a device on the wire?
+ * @idstr: the string; read up to its NUL or MIGMUX_WIRE_IDSTR_LEN bytes
+ * @fault: filled on failure
+ *
+ * Return: 0, or -EPROTO when it is empty, too long or not printable.
+ */
+int migmux_wire_idstr_check(const char *idstr, struct migmux_wire_fault *fault)
+{
+	size_t len = strnlen(idstr, MIGMUX_WIRE_IDSTR_LEN);
+	size_t i;
+
+	if (!len)
+		return refuse(fault, MIGMUX_WIRE_IDSTR_EMPTY, 0);
+	if (len == MIGMUX_WIRE_IDSTR_LEN)
+		return refuse(fault, MIGMUX_WIRE_IDSTR_UNTERMINATED, len);
+	for (i = 0; i < len; i++)
+		if (!printable(idstr[i]))
+			return refuse(fault, MIGMUX_WIRE_IDSTR_UNPRINTABLE,
+				      (u8)idstr[i]);
+	return 0;
+}
+
+/**
+ * migmux_wire_init_encode - make the first bytes of a channel
+ * @init: result
+ * @uuid: the VM's UUID, zeros if it has none
+ * @id: the channel's number
+ */
+void migmux_wire_init_encode(struct migmux_wire_init *init,
+			     const u8 uuid[MIGMUX_WIRE_UUID_LEN], u8 id)
+{
+	memset(init, 0, sizeof(*init));
+	init->magic = cpu_to_be32(MIGMUX_WIRE_MAGIC);
+	init->version = cpu_to_be32(MIGMUX_WIRE_VERSION);
+	memcpy(init->uuid, uuid, sizeof(init->uuid));
+	init->id = id;
+}
+
+/**
+ * migmux_wire_init_decode - check the first bytes of a channel
+ * @init: as received
+ * @uuid: the UUID that both ends must agree on
+ * @id: result: the channel's number; the caller checks that it is new
+ * @fault: filled on failure
+ *
+ * Return: 0 or -EPROTO.
+ */
+int migmux_wire_init_decode(const struct migmux_wire_init *init,
+			    const u8 uuid[MIGMUX_WIRE_UUID_LEN], u8 *id,
+			    struct migmux_wire_fault *fault)
+{
+	size_t i;
+	int ret;
+
+	ret = check_magic(init->magic, MIGMUX_WIRE_MAGIC, init->version,
+			  MIGMUX_WIRE_VERSION, fault);
+	if (ret)
+		return ret;
+	for (i = 0; i < sizeof(init->uuid); i++)
+		if (init->uuid[i] != uuid[i])
+			return refuse(fault, MIGMUX_WIRE_BAD_UUID, i);
+	i = first_set(init->reserved, sizeof(init->reserved));
+	if (i < sizeof(init->reserved))
+		return refuse(fault, MIGMUX_WIRE_BAD_RESERVED,
+			      offsetof(struct migmux_wire_init, reserved) + i);
+	*id = init->id;
+	return 0;
+}
+
+/**
+ * migmux_wire_frame_encode - make the header of a frame
+ * @frame: result; @head->bytes bytes of data follow it on the wire
+ * @head: what to say
+ *
+ * Return: 0, or -EINVAL when the receiver would have to refuse the frame.
+ */
+int migmux_wire_frame_encode(struct migmux_wire_frame *frame,
+			     const struct migmux_wire_head *head)
+{
+	u32 max = head->config ? MIGMUX_WIRE_CONFIG_MAX : MIGMUX_WIRE_DATA_MAX;
+	struct migmux_wire_packet *packet = &frame->packet;
+	struct migmux_wire_fault fault;
+
+	if (migmux_wire_idstr_check(head->idstr, &fault) ||
+	    head->bytes > max || (!head->bytes && !head->config) ||
+	    head->idx == U32_MAX)
+		return -EINVAL;
+
+	packet->prefix.magic = cpu_to_be32(MIGMUX_WIRE_MAGIC);
+	packet->prefix.version = cpu_to_be32(MIGMUX_WIRE_VERSION);
+	packet->prefix.flags = cpu_to_be32(MIGMUX_WIRE_F_DEVICE_STATE);
+	migmux_wire_text_copy(packet->idstr, head->idstr, sizeof(packet->idstr));
+	packet->instance_id = cpu_to_be32(head->instance_id);
+	packet->size = cpu_to_be32(MIGMUX_WIRE_PAYLOAD_SIZE + head->bytes);
+	frame->payload.version = cpu_to_be32(MIGMUX_WIRE_PAYLOAD_VERSION);
+	frame->payload.idx = cpu_to_be32(head->idx);
+	frame->payload.flags = cpu_to_be32(head->config ? MIGMUX_WIRE_P_CONFIG : 0);
+	return 0;
+}
+
+/**
+ * migmux_wire_prefix_decode - tell what kind of packet begins
+ * @prefix: first 12 bytes of a packet
+ * @kind: result
+ * @fault: filled on failure
+ *
+ * A RAM packet may be compressed, a SYNC has no other flag, and device state
+ * has neither.
+ *
+ * Return: 0 or -EPROTO.
+ */
+int migmux_wire_prefix_decode(const struct migmux_wire_prefix *prefix,
+			      enum migmux_wire_kind *kind,
+			      struct migmux_wire_fault *fault)
+{
+	u32 flags = be32_to_cpu(prefix->flags);
+	int ret;
+
+	ret = check_magic(prefix->magic, MIGMUX_WIRE_MAGIC, prefix->version,
+			  MIGMUX_WIRE_VERSION, fault);
+	if (ret)
+		return ret;
+	if (flags & ~(MIGMUX_WIRE_F_SYNC | MIGMUX_WIRE_F_COMPRESSION |
+		      MIGMUX_WIRE_F_DEVICE_STATE))
+		return refuse(fault, MIGMUX_WIRE_BAD_FLAGS, flags);
+
+	if (flags & MIGMUX_WIRE_F_DEVICE_STATE) {
+		if (flags & MIGMUX_WIRE_F_SYNC)
+			return refuse(fault, MIGMUX_WIRE_SYNC_AND_STATE, flags);
+		if (flags & MIGMUX_WIRE_F_COMPRESSION)
+			return refuse(fault, MIGMUX_WIRE_COMPRESSED_STATE, flags);
+		*kind = MIGMUX_WIRE_DEVICE_STATE;
+	} else if (flags & MIGMUX_WIRE_F_SYNC) {
+		if (flags != MIGMUX_WIRE_F_SYNC)
+			return refuse(fault, MIGMUX_WIRE_BAD_FLAGS, flags);
+		*kind = MIGMUX_WIRE_SYNC;
+	} else {
+		*kind = MIGMUX_WIRE_RAM;
+	}
+	return 0;
+}
+
+/**
+ * migmux_wire_packet_decode - check a device-state packet
+ * @packet: all 276 bytes, the prefix included
+ * @head: result, without idx and config: those are in the payload header;
+ *	@head->idstr points into @packet
+ * @fault: filled on failure
+ *
+ * Return: 0 or -EPROTO.
+ */
+int migmux_wire_packet_decode(const struct migmux_wire_packet *packet,
+			      struct migmux_wire_head *head,
+			      struct migmux_wire_fault *fault)
+{
+	u32 size = be32_to_cpu(packet->size);
+	enum migmux_wire_kind kind;
+	size_t len, pad;
+	int ret;
+
+	ret = migmux_wire_prefix_decode(&packet->prefix, &kind, fault);
+	if (ret)
+		return ret;
+	if (kind != MIGMUX_WIRE_DEVICE_STATE)
+		return refuse(fault, MIGMUX_WIRE_BAD_FLAGS,
+			      be32_to_cpu(packet->prefix.flags));
+
+	ret = migmux_wire_idstr_check(packet->idstr, fault);
+	if (ret)
+		return ret;
+	len = strnlen(packet->idstr, sizeof(packet->idstr));
+	pad = sizeof(packet->idstr) - len;
+	len += first_set(packet->idstr + len, pad);
+	if (len < sizeof(packet->idstr))
+		return refuse(fault, MIGMUX_WIRE_IDSTR_PADDING,
+			      (u8)packet->idstr[len]);
+
+	if (size < MIGMUX_WIRE_PAYLOAD_SIZE)
+		return refuse(fault, MIGMUX_WIRE_TOO_SHORT, size);
+	if (size > MIGMUX_WIRE_PAYLOAD_SIZE + MIGMUX_WIRE_DATA_MAX)
+		return refuse(fault, MIGMUX_WIRE_TOO_LONG, size);
+
+	head->idstr = packet->idstr;
+	head->instance_id = be32_to_cpu(packet->instance_id);
+	head->bytes = size - MIGMUX_WIRE_PAYLOAD_SIZE;
+	return 0;
+}
+
+/**
+ * migmux_wire_payload_decode - check a payload header
+ * @payload: as received, after its packet
+ * @head: from migmux_wire_packet_decode(); gains idx and config
+ * @fault: filled on failure
+ *
+ * Return: 0 or -EPROTO.
+ */
+int migmux_wire_payload_decode(const struct migmux_wire_payload *payload,
+			       struct migmux_wire_head *head,
+			       struct migmux_wire_fault *fault)
+{
+	u32 version = be32_to_cpu(payload->version);
+	u32 flags = be32_to_cpu(payload->flags);
+	u32 idx = be32_to_cpu(payload->idx);
+	bool config = flags & MIGMUX_WIRE_P_CONFIG;
+
+	if (version != MIGMUX_WIRE_PAYLOAD_VERSION)
+		return refuse(fault, MIGMUX_WIRE_BAD_PAYLOAD_VERSION, version);
+	if (flags & ~MIGMUX_WIRE_P_CONFIG)
+		return refuse(fault, MIGMUX_WIRE_BAD_PAYLOAD_FLAGS, flags);
+	if (idx == U32_MAX)
+		return refuse(fault, MIGMUX_WIRE_BAD_IDX, idx);
+	if (config && head->bytes > MIGMUX_WIRE_CONFIG_MAX)
+		return refuse(fault, MIGMUX_WIRE_CONFIG_TOO_LONG, head->bytes);
+	if (!config && !head->bytes)
+		return refuse(fault, MIGMUX_WIRE_NO_DATA, idx);
+
+	head->idx = idx;
+	head->config = config;
+	return 0;
+}
+
+/**
+ * migmux_wire_ram_decode - measure a RAM or SYNC packet
+ * @ram: all 1344 bytes, the prefix included
+ * @skip: result: bytes of pages after it
+ * @fault: filled on failure
+ *
+ * For a session that shares its channels with a VMM's RAM, or a tool that
+ * walks a capture.  The size of the packet is that of a VMM with 4 KiB pages.
+ *
+ * Return: 0 or -EPROTO.
+ */
+int migmux_wire_ram_decode(const struct migmux_wire_ram *ram, u32 *skip,
+			   struct migmux_wire_fault *fault)
+{
+	u32 size = be32_to_cpu(ram->size);
+	enum migmux_wire_kind kind;
+	int ret;
+
+	ret = migmux_wire_prefix_decode(&ram->prefix, &kind, fault);
+	if (ret)
+		return ret;
+	if (kind == MIGMUX_WIRE_DEVICE_STATE)
+		return refuse(fault, MIGMUX_WIRE_BAD_FLAGS,
+			      be32_to_cpu(ram->prefix.flags));
+	if (kind == MIGMUX_WIRE_SYNC && size)
+		return refuse(fault, MIGMUX_WIRE_SYNC_PAYLOAD, size);
+	if (size > MIGMUX_WIRE_RAM_DATA_MAX)
+		return refuse(fault, MIGMUX_WIRE_RAM_TOO_LONG, size);
+	*skip = size;
+	return 0;
+}
+
+/**
+ * migmux_wire_verdict_encode - make the destination's verdict
+ * @verdict: result
+ * @result: what to say; its texts are sanitised
+ */
+void migmux_wire_verdict_encode(struct migmux_wire_verdict *verdict,
+				const struct migmux_wire_result *result)
+{
+	verdict->magic = cpu_to_be32(MIGMUX_WIRE_VERDICT_MAGIC);
+	verdict->version = cpu_to_be32(MIGMUX_WIRE_REPLY_VERSION);
+	verdict->status = cpu_to_be32(result->status);
+	verdict->instance_id = cpu_to_be32(result->instance_id);
+	migmux_wire_text_copy(verdict->idstr, result->idstr,
+			      sizeof(verdict->idstr));
+	migmux_wire_text_copy(verdict->reason, result->reason,
+			      sizeof(verdict->reason));
+}
+
+/**
+ * migmux_wire_verdict_decode - check a verdict
+ * @verdict: as received
+ * @result: result, with texts that may be printed
+ * @fault: filled on failure
+ *
+ * Return: 0 (also for a verdict of failure) or -EPROTO.
+ */
+int migmux_wire_verdict_decode(const struct migmux_wire_verdict *verdict,
+			       struct migmux_wire_result *result,
+			       struct migmux_wire_fault *fault)
+{
+	size_t len = sizeof(verdict->reason);
+	int ret;
+
+	ret = check_magic(verdict->magic, MIGMUX_WIRE_VERDICT_MAGIC,
+			  verdict->version, MIGMUX_WIRE_REPLY_VERSION, fault);
+	if (!ret)
+		ret = check_status(verdict->status, fault);
+	if (!ret && verdict->idstr[0])
+		ret = migmux_wire_idstr_check(verdict->idstr, fault);
+	if (ret)
+		return ret;
+	if (strnlen(verdict->reason, len) == len)
+		return refuse(fault, MIGMUX_WIRE_REASON_UNTERMINATED, len);
+
+	result->status = be32_to_cpu(verdict->status);
+	result->instance_id = be32_to_cpu(verdict->instance_id);
+	migmux_wire_text_copy(result->idstr, verdict->idstr,
+			      sizeof(result->idstr));
+	migmux_wire_text_copy(result->reason, verdict->reason,
+			      sizeof(result->reason));
+	return 0;
+}
+
+/**
+ * migmux_wire_confirm_encode - make the source's confirmation
+ * @confirm: result
+ * @status: 0: handed over; else a positive error number
+ */
+void migmux_wire_confirm_encode(struct migmux_wire_confirm *confirm, u32 status)
+{
+	confirm->magic = cpu_to_be32(MIGMUX_WIRE_CONFIRM_MAGIC);
+	confirm->version = cpu_to_be32(MIGMUX_WIRE_REPLY_VERSION);
+	confirm->status = cpu_to_be32(status);
+	confirm->reserved = 0;
+}
+
+/**
+ * migmux_wire_confirm_decode - check a confirmation
+ * @confirm: as received
+ * @status: result: 0 or a positive error number
+ * @fault: filled on failure
+ *
+ * Return: 0 (also when @status is an error) or -EPROTO.
+ */
+int migmux_wire_confirm_decode(const struct migmux_wire_confirm *confirm,
+			       u32 *status, struct migmux_wire_fault *fault)
+{
+	size_t at = offsetof(struct migmux_wire_confirm, reserved);
+	int ret;
+
+	ret = check_magic(confirm->magic, MIGMUX_WIRE_CONFIRM_MAGIC,
+			  confirm->version, MIGMUX_WIRE_REPLY_VERSION, fault);
+	if (!ret)
+		ret = check_status(confirm->status, fault);
+	if (ret)
+		return ret;
+	if (confirm->reserved)
+		return refuse(fault, MIGMUX_WIRE_BAD_RESERVED,
+			      at + first_set(&confirm->reserved,
+					     sizeof(confirm->reserved)));
+	*status = be32_to_cpu(confirm->status);
+	return 0;
+}
+
+static const struct {
+	const char *text;
+	enum { PLAIN, DECIMAL, HEX } value;
+} faults[] = {
+	[MIGMUX_WIRE_OK] = { "no error", PLAIN },
+	[MIGMUX_WIRE_BAD_MAGIC] = { "bad magic", HEX },
+	[MIGMUX_WIRE_BAD_VERSION] = { "unknown version", DECIMAL },
+	[MIGMUX_WIRE_BAD_UUID] = { "other VM UUID, differs from byte", DECIMAL },
+	[MIGMUX_WIRE_BAD_RESERVED] = { "reserved byte not zero, at offset", DECIMAL },
+	[MIGMUX_WIRE_SYNC_AND_STATE] = { "SYNC on device state, flags", HEX },
+	[MIGMUX_WIRE_COMPRESSED_STATE] = { "compressed device state, flags", HEX },
+	[MIGMUX_WIRE_BAD_FLAGS] = { "bad packet flags", HEX },
+	[MIGMUX_WIRE_IDSTR_EMPTY] = { "empty device name", PLAIN },
+	[MIGMUX_WIRE_IDSTR_UNTERMINATED] = { "unterminated device name", PLAIN },
+	[MIGMUX_WIRE_IDSTR_UNPRINTABLE] = { "device name with unprintable byte", HEX },
+	[MIGMUX_WIRE_IDSTR_PADDING] = { "device name padded with byte", HEX },
+	[MIGMUX_WIRE_TOO_SHORT] = { "packet too short, size", DECIMAL },
+	[MIGMUX_WIRE_TOO_LONG] = { "packet too long, size", DECIMAL },
+	[MIGMUX_WIRE_BAD_PAYLOAD_VERSION] = { "unknown payload version", DECIMAL },
+	[MIGMUX_WIRE_BAD_PAYLOAD_FLAGS] = { "bad payload flags", HEX },
+	[MIGMUX_WIRE_BAD_IDX] = { "bad frame idx", DECIMAL },
+	[MIGMUX_WIRE_NO_DATA] = { "no data in frame idx", DECIMAL },
+	[MIGMUX_WIRE_CONFIG_TOO_LONG] = { "config too long, size", DECIMAL },
+	[MIGMUX_WIRE_SYNC_PAYLOAD] = { "SYNC with payload, size", DECIMAL },
+	[MIGMUX_WIRE_RAM_TOO_LONG] = { "RAM packet too long, size", DECIMAL },
+	[MIGMUX_WIRE_BAD_STATUS] = { "status is no error number", DECIMAL },
+	[MIGMUX_WIRE_REASON_UNTERMINATED] = { "unterminated reason", PLAIN },
+	[MIGMUX_GATHER_DUPLICATE] = { "duplicate frame idx", DECIMAL },
+	[MIGMUX_GATHER_SECOND_CONFIG] = { "second config frame, idx", DECIMAL },
+	[MIGMUX_GATHER_BEYOND_END] = { "frame beyond the end, idx", DECIMAL },
+	[MIGMUX_GATHER_END_TOO_LOW] = { "end before frames already seen, idx", DECIMAL },
+	[MIGMUX_GATHER_NOT_RISING] = { "frame out of order on its channel, idx", DECIMAL },
+};
+
+static_assert(ARRAY_SIZE(faults) == MIGMUX_WIRE_ERR_NR);
+
+/**
+ * migmux_wire_strerror - text for a reason code
+ * @err: reason code
+ *
+ * Return: text without the value, never NULL.
+ */
+const char *migmux_wire_strerror(enum migmux_wire_err err)
+{
+	if ((u32)err >= ARRAY_SIZE(faults))
+		return "unknown fault";
+	return faults[err].text;
+}
+
+/**
+ * migmux_wire_fault_format - text for a fault, with its value
+ * @buf: result, terminated; MIGMUX_WIRE_FAULT_LEN bytes are always enough
+ * @size: size of @buf
+ * @fault: what to describe
+ *
+ * Return: as snprintf().
+ */
+int migmux_wire_fault_format(char *buf, size_t size,
+			     const struct migmux_wire_fault *fault)
+{
+	const char *text = migmux_wire_strerror(fault->err);
+
+	if ((u32)fault->err >= ARRAY_SIZE(faults) ||
+	    faults[fault->err].value == PLAIN)
+		return snprintf(buf, size, "%s", text);
+	if (faults[fault->err].value == HEX)
+		return snprintf(buf, size, "%s 0x%llx", text, fault->value);
+	return snprintf(buf, size, "%s %llu", text, fault->value);
+}

@@ -1,0 +1,336 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The wire format and every limit in it: QEMU's multifd device state (10.0
+ * and later) from source to destination, and on the otherwise unused reverse
+ * direction our verdict and its confirmation.  All integers are big-endian.
+ * Documentation/wire.rst describes the same in prose.
+ *
+ * The structs have no padding and need no packing; a buffer that is decoded
+ * must be aligned like its struct.
+ */
+#ifndef MIGMUX_WIRE_H
+#define MIGMUX_WIRE_H
+
+#include "pure.h"
+
+#define MIGMUX_WIRE_MAGIC		0x11223344u
+#define MIGMUX_WIRE_VERSION		1u
+#define MIGMUX_WIRE_PAYLOAD_VERSION	0u
+#define MIGMUX_WIRE_VERDICT_MAGIC	0x4d4d5856u	/* "MMXV" */
+#define MIGMUX_WIRE_CONFIRM_MAGIC	0x4d4d5843u	/* "MMXC" */
+#define MIGMUX_WIRE_REPLY_VERSION	1u
+
+/* Packet flags */
+#define MIGMUX_WIRE_F_SYNC		0x01u
+#define MIGMUX_WIRE_F_COMPRESSION	0x3eu	/* zlib, zstd, qpl, uadk, qatzip */
+#define MIGMUX_WIRE_F_DEVICE_STATE	0x40u
+
+/* Payload flags */
+#define MIGMUX_WIRE_P_CONFIG		0x01u
+
+enum migmux_wire_limits {
+	MIGMUX_WIRE_UUID_LEN = 16,
+	MIGMUX_WIRE_IDSTR_LEN = 256,		/* with its terminating NUL */
+	MIGMUX_WIRE_REASON_LEN = 240,		/* with its terminating NUL */
+	MIGMUX_WIRE_DATA_MAX = 1 << 20,		/* device state in one frame */
+	MIGMUX_WIRE_CONFIG_MAX = 256 << 10,	/* config blob of a device */
+	MIGMUX_WIRE_RAM_DATA_MAX = 1 << 20,	/* pages after a RAM packet */
+	MIGMUX_WIRE_ERRNO_MAX = 4095,		/* status in verdict, confirmation */
+	MIGMUX_WIRE_FAULT_LEN = 96,		/* enough for any fault text */
+};
+
+/* Sizes as they are on the wire; static_assert()ed against the structs. */
+enum migmux_wire_sizes {
+	MIGMUX_WIRE_INIT_SIZE = 64,
+	MIGMUX_WIRE_PREFIX_SIZE = 12,
+	MIGMUX_WIRE_PACKET_SIZE = 276,
+	MIGMUX_WIRE_PAYLOAD_SIZE = 12,
+	MIGMUX_WIRE_FRAME_SIZE = 288,
+	MIGMUX_WIRE_RAM_SIZE = 1344,		/* with pages of 4 KiB */
+	MIGMUX_WIRE_VERDICT_SIZE = 512,
+	MIGMUX_WIRE_CONFIRM_SIZE = 16,
+};
+
+/**
+ * struct migmux_wire_init - first bytes of each channel
+ * @magic: MIGMUX_WIRE_MAGIC
+ * @version: MIGMUX_WIRE_VERSION
+ * @uuid: the VM's UUID, zero if it has none
+ * @id: channel number, chosen by the source
+ * @reserved: zero
+ */
+struct migmux_wire_init {
+	__be32 magic;
+	__be32 version;
+	u8 uuid[MIGMUX_WIRE_UUID_LEN];
+	u8 id;
+	u8 reserved[39];
+};
+
+/**
+ * struct migmux_wire_prefix - what all packets begin with
+ * @magic: MIGMUX_WIRE_MAGIC
+ * @version: MIGMUX_WIRE_VERSION
+ * @flags: MIGMUX_WIRE_F_*: tells the kind of packet
+ */
+struct migmux_wire_prefix {
+	__be32 magic;
+	__be32 version;
+	__be32 flags;
+};
+
+/**
+ * struct migmux_wire_packet - device-state packet
+ * @prefix: with flags exactly MIGMUX_WIRE_F_DEVICE_STATE
+ * @idstr: the device's name in the VM, padded with NUL, at least one NUL
+ * @instance_id: tells apart devices of the same name
+ * @size: bytes that follow: payload header and data
+ */
+struct migmux_wire_packet {
+	struct migmux_wire_prefix prefix;
+	char idstr[MIGMUX_WIRE_IDSTR_LEN];
+	__be32 instance_id;
+	__be32 size;
+};
+
+/**
+ * struct migmux_wire_payload - header of the payload
+ * @version: MIGMUX_WIRE_PAYLOAD_VERSION
+ * @idx: position among the frames of this device, from 0, never U32_MAX
+ * @flags: MIGMUX_WIRE_P_CONFIG on the last frame, whose @idx therefore is the
+ *	number of data frames
+ */
+struct migmux_wire_payload {
+	__be32 version;
+	__be32 idx;
+	__be32 flags;
+};
+
+/**
+ * struct migmux_wire_frame - everything before the data of a frame
+ * @packet: packet header
+ * @payload: payload header
+ */
+struct migmux_wire_frame {
+	struct migmux_wire_packet packet;
+	struct migmux_wire_payload payload;
+};
+
+/**
+ * struct migmux_wire_ram - the part of a RAM or SYNC packet that one needs to
+ *	step over it
+ * @prefix: flags without MIGMUX_WIRE_F_DEVICE_STATE
+ * @counts: page counts, the VMM's business
+ * @size: bytes of pages after the packet, 0 for SYNC
+ * @packet_num: running number
+ * @rest: page offsets and the name of the RAM block, the VMM's business
+ */
+struct migmux_wire_ram {
+	struct migmux_wire_prefix prefix;
+	__be32 counts[2];
+	__be32 size;
+	__be64 packet_num;
+	u8 rest[MIGMUX_WIRE_RAM_SIZE - 32];
+};
+
+/**
+ * struct migmux_wire_verdict - destination to source: did it load?
+ * @magic: MIGMUX_WIRE_VERDICT_MAGIC
+ * @version: MIGMUX_WIRE_REPLY_VERSION
+ * @status: 0: all devices are loaded; else a positive error number
+ * @instance_id: of the device that failed
+ * @idstr: device that failed, empty when the session failed as a whole
+ * @reason: printable text, NUL-terminated, padded with NUL
+ */
+struct migmux_wire_verdict {
+	__be32 magic;
+	__be32 version;
+	__be32 status;
+	__be32 instance_id;
+	char idstr[MIGMUX_WIRE_IDSTR_LEN];
+	char reason[MIGMUX_WIRE_REASON_LEN];
+};
+
+/**
+ * struct migmux_wire_confirm - source to destination, after the verdict
+ * @magic: MIGMUX_WIRE_CONFIRM_MAGIC
+ * @version: MIGMUX_WIRE_REPLY_VERSION
+ * @status: 0: the devices are handed over; else a positive error number
+ * @reserved: zero
+ */
+struct migmux_wire_confirm {
+	__be32 magic;
+	__be32 version;
+	__be32 status;
+	__be32 reserved;
+};
+
+static_assert(sizeof(struct migmux_wire_init) == MIGMUX_WIRE_INIT_SIZE);
+static_assert(sizeof(struct migmux_wire_prefix) == MIGMUX_WIRE_PREFIX_SIZE);
+static_assert(sizeof(struct migmux_wire_packet) == MIGMUX_WIRE_PACKET_SIZE);
+static_assert(sizeof(struct migmux_wire_payload) == MIGMUX_WIRE_PAYLOAD_SIZE);
+static_assert(sizeof(struct migmux_wire_frame) == MIGMUX_WIRE_FRAME_SIZE);
+static_assert(sizeof(struct migmux_wire_ram) == MIGMUX_WIRE_RAM_SIZE);
+static_assert(sizeof(struct migmux_wire_verdict) == MIGMUX_WIRE_VERDICT_SIZE);
+static_assert(sizeof(struct migmux_wire_confirm) == MIGMUX_WIRE_CONFIRM_SIZE);
+
+/**
+ * enum migmux_wire_err - why something from the wire was refused
+ * @MIGMUX_WIRE_OK: it was not
+ * @MIGMUX_WIRE_BAD_MAGIC: the magic
+ * @MIGMUX_WIRE_BAD_VERSION: the version
+ * @MIGMUX_WIRE_BAD_UUID: offset of the first difference
+ * @MIGMUX_WIRE_BAD_RESERVED: offset of the first byte not zero
+ * @MIGMUX_WIRE_SYNC_AND_STATE: the flags
+ * @MIGMUX_WIRE_COMPRESSED_STATE: the flags
+ * @MIGMUX_WIRE_BAD_FLAGS: the flags
+ * @MIGMUX_WIRE_IDSTR_EMPTY: 0
+ * @MIGMUX_WIRE_IDSTR_UNTERMINATED: size of the field
+ * @MIGMUX_WIRE_IDSTR_UNPRINTABLE: the byte
+ * @MIGMUX_WIRE_IDSTR_PADDING: the byte
+ * @MIGMUX_WIRE_TOO_SHORT: packet size, without its header
+ * @MIGMUX_WIRE_TOO_LONG: packet size, without its header
+ * @MIGMUX_WIRE_BAD_PAYLOAD_VERSION: the version
+ * @MIGMUX_WIRE_BAD_PAYLOAD_FLAGS: the flags
+ * @MIGMUX_WIRE_BAD_IDX: the idx
+ * @MIGMUX_WIRE_NO_DATA: the idx
+ * @MIGMUX_WIRE_CONFIG_TOO_LONG: bytes of config
+ * @MIGMUX_WIRE_SYNC_PAYLOAD: bytes announced
+ * @MIGMUX_WIRE_RAM_TOO_LONG: bytes announced
+ * @MIGMUX_WIRE_BAD_STATUS: the status
+ * @MIGMUX_WIRE_REASON_UNTERMINATED: size of the field
+ * @MIGMUX_GATHER_DUPLICATE: the idx
+ * @MIGMUX_GATHER_SECOND_CONFIG: idx of the second config frame
+ * @MIGMUX_GATHER_BEYOND_END: the idx
+ * @MIGMUX_GATHER_END_TOO_LOW: idx of the config frame
+ * @MIGMUX_GATHER_NOT_RISING: the idx
+ *
+ * The codes of the decoders come first, then those of gather.h, so that a
+ * session has one vocabulary for everything that a peer can do wrong.  Beside
+ * each code stands what the value of its &struct migmux_wire_fault means.
+ */
+enum migmux_wire_err {
+	MIGMUX_WIRE_OK = 0,
+	MIGMUX_WIRE_BAD_MAGIC,
+	MIGMUX_WIRE_BAD_VERSION,
+	MIGMUX_WIRE_BAD_UUID,
+	MIGMUX_WIRE_BAD_RESERVED,
+	MIGMUX_WIRE_SYNC_AND_STATE,
+	MIGMUX_WIRE_COMPRESSED_STATE,
+	MIGMUX_WIRE_BAD_FLAGS,
+	MIGMUX_WIRE_IDSTR_EMPTY,
+	MIGMUX_WIRE_IDSTR_UNTERMINATED,
+	MIGMUX_WIRE_IDSTR_UNPRINTABLE,
+	MIGMUX_WIRE_IDSTR_PADDING,
+	MIGMUX_WIRE_TOO_SHORT,
+	MIGMUX_WIRE_TOO_LONG,
+	MIGMUX_WIRE_BAD_PAYLOAD_VERSION,
+	MIGMUX_WIRE_BAD_PAYLOAD_FLAGS,
+	MIGMUX_WIRE_BAD_IDX,
+	MIGMUX_WIRE_NO_DATA,
+	MIGMUX_WIRE_CONFIG_TOO_LONG,
+	MIGMUX_WIRE_SYNC_PAYLOAD,
+	MIGMUX_WIRE_RAM_TOO_LONG,
+	MIGMUX_WIRE_BAD_STATUS,
+	MIGMUX_WIRE_REASON_UNTERMINATED,
+
+	MIGMUX_GATHER_DUPLICATE,
+	MIGMUX_GATHER_SECOND_CONFIG,
+	MIGMUX_GATHER_BEYOND_END,
+	MIGMUX_GATHER_END_TOO_LOW,
+	MIGMUX_GATHER_NOT_RISING,
+	/* private: */
+	MIGMUX_WIRE_ERR_NR,
+};
+
+/**
+ * struct migmux_wire_fault - a refusal, in detail
+ * @err: what was wrong
+ * @value: the offending value, see &enum migmux_wire_err
+ */
+struct migmux_wire_fault {
+	enum migmux_wire_err err;
+	u64 value;
+};
+
+/**
+ * enum migmux_wire_kind - what a prefix announces
+ * @MIGMUX_WIRE_DEVICE_STATE: a &struct migmux_wire_frame, then data
+ * @MIGMUX_WIRE_RAM: a &struct migmux_wire_ram, then pages; not for us
+ * @MIGMUX_WIRE_SYNC: a &struct migmux_wire_ram alone; not for us
+ */
+enum migmux_wire_kind {
+	MIGMUX_WIRE_DEVICE_STATE,
+	MIGMUX_WIRE_RAM,
+	MIGMUX_WIRE_SYNC,
+};
+
+/**
+ * struct migmux_wire_head - a frame's header, in the host's terms
+ * @idstr: device name; after decoding it points into the buffer that was
+ *	decoded and is known to be terminated and printable
+ * @instance_id: tells apart devices of the same name
+ * @bytes: bytes of data after the header (without the payload header)
+ * @idx: position among the frames of the device
+ * @config: the last frame, with the VMM's config blob
+ */
+struct migmux_wire_head {
+	const char *idstr;
+	u32 instance_id;
+	u32 bytes;
+	u32 idx;
+	bool config;
+};
+
+/**
+ * struct migmux_wire_result - a verdict, in the host's terms
+ * @status: 0 or a positive error number
+ * @instance_id: of the device that failed
+ * @idstr: device that failed, or empty; printable
+ * @reason: text, printable
+ */
+struct migmux_wire_result {
+	u32 status;
+	u32 instance_id;
+	char idstr[MIGMUX_WIRE_IDSTR_LEN];
+	char reason[MIGMUX_WIRE_REASON_LEN];
+};
+
+/* All decoders: 0 or -EPROTO and @fault filled; never touch it on success. */
+
+void migmux_wire_init_encode(struct migmux_wire_init *init,
+			     const u8 uuid[MIGMUX_WIRE_UUID_LEN], u8 id);
+int migmux_wire_init_decode(const struct migmux_wire_init *init,
+			    const u8 uuid[MIGMUX_WIRE_UUID_LEN], u8 *id,
+			    struct migmux_wire_fault *fault);
+
+int migmux_wire_frame_encode(struct migmux_wire_frame *frame,
+			     const struct migmux_wire_head *head);
+int migmux_wire_prefix_decode(const struct migmux_wire_prefix *prefix,
+			      enum migmux_wire_kind *kind,
+			      struct migmux_wire_fault *fault);
+int migmux_wire_packet_decode(const struct migmux_wire_packet *packet,
+			      struct migmux_wire_head *head,
+			      struct migmux_wire_fault *fault);
+int migmux_wire_payload_decode(const struct migmux_wire_payload *payload,
+			       struct migmux_wire_head *head,
+			       struct migmux_wire_fault *fault);
+int migmux_wire_ram_decode(const struct migmux_wire_ram *ram, u32 *skip,
+			   struct migmux_wire_fault *fault);
+
+void migmux_wire_verdict_encode(struct migmux_wire_verdict *verdict,
+				const struct migmux_wire_result *result);
+int migmux_wire_verdict_decode(const struct migmux_wire_verdict *verdict,
+			       struct migmux_wire_result *result,
+			       struct migmux_wire_fault *fault);
+void migmux_wire_confirm_encode(struct migmux_wire_confirm *confirm, u32 status);
+int migmux_wire_confirm_decode(const struct migmux_wire_confirm *confirm,
+			       u32 *status, struct migmux_wire_fault *fault);
+
+int migmux_wire_idstr_check(const char *idstr, struct migmux_wire_fault *fault);
+void migmux_wire_text_copy(char *dst, const char *src, size_t size);
+const char *migmux_wire_strerror(enum migmux_wire_err err);
+int migmux_wire_fault_format(char *buf, size_t size,
+			     const struct migmux_wire_fault *fault);
+
+#endif /* MIGMUX_WIRE_H */
