@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# vfio_migmux: module, tools, tests. See "make help".
+
+KDIR ?= /lib/modules/$(shell uname -r)/build
+BUILD ?= $(CURDIR)/build
+PREFIX ?= /usr/local
+DESTDIR ?=
+
+# For tools/vfmig, selftests and scripts. An absolute path: they run elsewhere.
+override BUILD := $(abspath $(BUILD))
+export BUILD PREFIX DESTDIR
+
+VM := selftests/vm
+
+# Before 6.13 kbuild puts objects beside the sources. So it is given a tree of links to
+# them under build/, one per kernel release, and the source tree stays clean.
+krel := $(shell cat $(KDIR)/include/config/kernel.release 2>/dev/null)
+farm := $(BUILD)/$(krel)
+migsim := selftests/migsim
+linked := . kernel uapi/linux $(migsim)
+
+# BTF for modules needs pahole, and is no loss without it.
+submake = $(MAKE) --no-print-directory
+kbuild = $(submake) -C $(KDIR) \
+	$(if $(shell command -v pahole),,CONFIG_DEBUG_INFO_BTF_MODULES=)
+
+.PHONY: all module migsim tools unit install install-module install-tools clean
+.PHONY: style generate check demo bench vm-build vm-tests test-deps farm need-kdir need-libs help
+
+all: module tools
+
+need-kdir:
+	@test -n "$(krel)" || { echo "no kernel headers in $(KDIR): install the package" \
+		"linux-headers-$$(uname -r), or name a kernel's build tree with KDIR=" >&2; \
+		exit 1; }
+
+need-libs:
+	@command -v pkg-config >/dev/null || \
+		{ echo "pkg-config is missing: install the package pkg-config" >&2; exit 1; }
+	@set -e; need() { pkg-config --exists $$1 || \
+		{ echo "$$1 is missing: install the package $$2" >&2; exit 1; }; }; \
+	need libnl-3.0 libnl-3-dev; need libnl-genl-3.0 libnl-genl-3-dev; \
+	need json-c libjson-c-dev
+
+# Links to files that are gone would still be compiled.
+farm: need-kdir
+	@mkdir -p $(linked:%=$(farm)/%)
+	@find $(farm) -xtype l -delete
+	@$(foreach d,$(linked),ln -sf -t $(farm)/$(d) \
+		$(filter-out %.mod.c,$(wildcard $(CURDIR)/$(d)/*.[ch] $(CURDIR)/$(d)/Kbuild));)
+
+module: farm
+	+$(kbuild) M=$(farm) modules
+
+migsim: farm
+	+$(kbuild) M=$(farm)/$(migsim) modules
+
+tools: need-libs
+	+$(submake) -C tools/vfmig
+
+# The tests of the pure parts, in userspace.
+unit: test-deps
+	+@$(kenv) && $(submake) -C selftests/unit run OUTPUT=$(BUILD)/unit $(harness)
+
+install: install-module install-tools
+
+install-module: module
+	+$(kbuild) M=$(farm) $(if $(DESTDIR),INSTALL_MOD_PATH=$(DESTDIR)) modules_install
+	$(if $(DESTDIR),,depmod $(krel))
+	install -d $(DESTDIR)$(PREFIX)/include/linux
+	install -m 644 uapi/linux/*.h $(DESTDIR)$(PREFIX)/include/linux/
+
+install-tools: tools
+	+$(submake) -C tools/vfmig install
+
+clean:
+	rm -rf $(BUILD)
+	@$(submake) -C tools/vfmig clean
+
+style:
+	@$(VM)/deps build style
+	@selftests/style/check
+
+generate:
+	@$(VM)/deps style
+	@selftests/style/generated --write
+
+# --- tests, which use the stock kernel in the cache (see selftests/vm/deps) ---------
+
+kenv = eval "$$($(VM)/deps env)"
+harness = KSELFTEST_DIR="$$KSOURCE/tools/testing/selftests"
+
+test-deps:
+	@$(VM)/deps build tests
+
+# What boots in the test hosts.
+vm-build:
+	@$(VM)/deps build vm
+	@echo "building for the test hosts" >&2
+	+@$(kenv) && $(submake) -s KDIR="$$KDIR" module migsim tools
+	+@$(submake) -s -C selftests/tools OUT=$(BUILD)/guest
+
+# Programs that test there, and so need the kernel's test harness.
+vm-tests: vm-build test-deps
+	+@$(kenv) && $(submake) -s -C selftests/migsim test OUT=$(BUILD)/guest $(harness)
+	+@$(kenv) && $(submake) -s -C selftests/kselftest OUTPUT=$(BUILD)/guest $(harness)
+
+check: vm-tests
+	@$(VM)/check $(ONLY)
+
+DEVICES ?= 4
+STATE_MIB ?= 4
+MS_PER_MIB ?= 40
+ARC_MS ?= 50
+knobs = --env STATE_MIB=$(STATE_MIB) --env MS_PER_MIB=$(MS_PER_MIB) --env ARC_MS=$(ARC_MS)
+
+demo: vm-build
+	@$(VM)/run --raw --hosts 2 --devices $(DEVICES) $(knobs) selftests/demo/demo.sh
+
+bench: vm-build
+	@$(VM)/run --raw --hosts 2 --devices $(DEVICES) $(knobs) selftests/demo/bench.sh
+
+help:
+	@echo 'make             the module for the running kernel (or KDIR=...), and the tools'
+	@echo 'make install     both, with headers and man pages (DESTDIR=, PREFIX=)'
+	@echo 'make clean       remove all that make made'
+	@echo
+	@echo 'These install missing packages with apt (as root or by sudo), and keep a stock'
+	@echo 'kernel, not installed, in ~/.cache/vfio_migmux (VFIO_MIGMUX_CACHE=):'
+	@echo 'make demo        move the state of four devices from one VM to another'
+	@echo '                 (DEVICES= STATE_MIB= MS_PER_MIB= ARC_MS=)'
+	@echo 'make check       all tests (or ONLY="NAME..." of $(VM)/tests)'
+	@echo 'make unit        the tests that need no VM'
+	@echo 'make bench       measure'
+	@echo 'make style       all style checks'
+	@echo 'make generate    write the files generated from the netlink spec'
+	@echo 'make vm-tests    build what $(VM)/run needs to run one test by hand'

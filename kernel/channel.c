@@ -1,0 +1,302 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Channels. Sockets are never waited for: a channel's entry in the socket's wait
+ * queue notes what became possible and wakes the mover, which then tries without
+ * blocking. So a mover can be stopped at any time and a socket need not be shut
+ * down for it.
+ *
+ * Who owns the socket: migmux_channel_create() takes a reference of its own to
+ * the file that the caller named by fd; migmux_channel_destroy() puts it. The
+ * caller's descriptor is its own business.
+ */
+#include <linux/file.h>
+#include <linux/inet.h>
+#include <linux/list.h>
+#include <linux/mutex.h>
+#include <linux/net.h>
+#include <linux/slab.h>
+#include <net/sock.h>
+#include <net/tcp_states.h>
+
+#include "channel.h"
+#include "send.h"
+#include "trace.h"
+
+/* all channels: a socket can be one only once */
+static LIST_HEAD(channels);
+/* protects @channels; innermost */
+static DEFINE_MUTEX(channels_lock);
+
+static int socket_check(struct socket *sock, const char **why)
+{
+	struct sock *sk = sock->sk;
+
+	if (sock->type != SOCK_STREAM) {
+		*why = "the socket is not a stream socket: a channel needs SOCK_STREAM";
+		return -EPROTOTYPE;
+	}
+	if ((sk->sk_family != AF_INET && sk->sk_family != AF_INET6) ||
+	    sk->sk_protocol != IPPROTO_TCP) {
+		*why = "the socket is not TCP: a channel needs TCP over IPv4 or IPv6";
+		return -EAFNOSUPPORT;
+	}
+	if (READ_ONCE(sk->sk_state) != TCP_ESTABLISHED) {
+		*why = "the socket is not connected: connect or accept it first";
+		return -ENOTCONN;
+	}
+	return 0;
+}
+
+static void name_address(char *buf, size_t size, struct socket *sock, bool peer)
+{
+	struct sockaddr_storage addr;
+	int len;
+
+	len = peer ? kernel_getpeername(sock, (struct sockaddr *)&addr) :
+		     kernel_getsockname(sock, (struct sockaddr *)&addr);
+	if (len < 0)
+		snprintf(buf, size, "unknown");
+	else
+		snprintf(buf, size, "tcp:%pISpc", &addr);
+}
+
+/* One entry in one wait queue; stream sockets have no more. */
+static void queue_wait(struct file *file, wait_queue_head_t *wqh, poll_table *pt)
+{
+	struct migmux_poll *poll = container_of(pt, struct migmux_poll, pt);
+
+	if (poll->ch->wqh)
+		return;
+	poll->ch->wqh = wqh;
+	add_wait_queue(wqh, &poll->ch->wait);
+}
+
+static int woken(wait_queue_entry_t *wait, unsigned int mode, int sync, void *key)
+{
+	struct migmux_channel *ch = container_of(wait, struct migmux_channel, wait);
+	const __poll_t broken = EPOLLERR | EPOLLHUP;
+	__poll_t events = key_to_poll(key);
+
+	/* a wake-up without a key says nothing: try everything */
+	if (!events || events & (EPOLLIN | EPOLLRDNORM | EPOLLRDHUP | broken))
+		set_bit(MIGMUX_CHANNEL_READABLE, &ch->flags);
+	if (!events || events & (EPOLLOUT | EPOLLWRNORM | broken))
+		set_bit(MIGMUX_CHANNEL_WRITABLE, &ch->flags);
+	migmux_mover_wake(&ch->mover);
+	return 0;
+}
+
+static int channel_register(struct migmux_channel *ch, const char **why)
+{
+	struct migmux_channel *other;
+	int err = 0;
+
+	mutex_lock(&channels_lock);
+	list_for_each_entry(other, &channels, node) {
+		if (other->sock == ch->sock) {
+			*why = "the socket is a channel already";
+			err = -EEXIST;
+			break;
+		}
+	}
+	if (!err)
+		list_add(&ch->node, &channels);
+	mutex_unlock(&channels_lock);
+	return err;
+}
+
+/**
+ * migmux_channel_create() - make a channel of a connected socket
+ * @fd: the socket in the current process
+ * @why: on failure: static text, what is wrong and what would be right
+ *
+ * Context: sleeps; takes the lock of the channel list.
+ * Return: the channel, or ERR_PTR: -EBADF, -ENOTSOCK, -EPROTOTYPE,
+ * -EAFNOSUPPORT, -ENOTCONN, -EEXIST (the socket is a channel), -ENOMEM.
+ */
+struct migmux_channel *migmux_channel_create(int fd, const char **why)
+{
+	struct migmux_channel *ch;
+	struct socket *sock;
+	int err;
+
+	sock = sockfd_lookup(fd, &err);
+	if (!sock) {
+		*why = err == -ENOTSOCK ? "the file is not a socket" :
+					  "the socket's file descriptor is not open";
+		return ERR_PTR(err);
+	}
+	err = socket_check(sock, why);
+	if (err)
+		goto err_put;
+	*why = "out of memory";
+	err = -ENOMEM;
+	ch = kzalloc(sizeof(*ch), GFP_KERNEL_ACCOUNT);
+	if (!ch)
+		goto err_put;
+	ch->file = sock->file;
+	ch->sock = sock;
+	ch->send = migmux_send_choose(sock);
+	name_address(ch->local, sizeof(ch->local), sock, false);
+	name_address(ch->peer, sizeof(ch->peer), sock, true);
+	INIT_LIST_HEAD(&ch->dev_node);
+	INIT_LIST_HEAD(&ch->queue);
+	migmux_mover_init(&ch->mover);
+	init_waitqueue_func_entry(&ch->wait, woken);
+	err = channel_register(ch, why);
+	if (err)
+		goto err_free;
+	trace_migmux_object_create("channel", ch);
+	return ch;
+
+err_free:
+	kfree(ch);
+err_put:
+	sockfd_put(sock);
+	return ERR_PTR(err);
+}
+
+/**
+ * migmux_channel_destroy() - give up a channel and its socket
+ * @ch: the channel; no session uses it
+ *
+ * Context: sleeps; takes the lock of the channel list.
+ */
+void migmux_channel_destroy(struct migmux_channel *ch)
+{
+	mutex_lock(&channels_lock);
+	list_del(&ch->node);
+	mutex_unlock(&channels_lock);
+	trace_migmux_object_destroy("channel", ch);
+	sockfd_put(ch->sock);
+	kfree(ch);
+}
+
+/**
+ * migmux_channel_start() - start the channel's mover and listen to its socket
+ * @ch: the channel, attached to a session
+ * @ops: what the mover does
+ * @name: the thread's name
+ *
+ * Context: the VMM's ioctl; sleeps.
+ * Return: 0, or the error of creating a thread.
+ */
+int migmux_channel_start(struct migmux_channel *ch,
+			 const struct migmux_mover_ops *ops, const char *name)
+{
+	struct migmux_poll poll = { .ch = ch };
+	int err;
+
+	err = migmux_mover_start(&ch->mover, ops, name);
+	if (err)
+		return err;
+	init_poll_funcptr(&poll.pt, queue_wait);
+	vfs_poll(ch->file, &poll.pt);
+	/* what was possible before we listened woke nobody */
+	set_bit(MIGMUX_CHANNEL_READABLE, &ch->flags);
+	set_bit(MIGMUX_CHANNEL_WRITABLE, &ch->flags);
+	migmux_mover_wake(&ch->mover);
+	return 0;
+}
+
+/**
+ * migmux_channel_stop() - stop the mover and leave the socket alone
+ * @ch: the channel; nothing happens if it is not started
+ *
+ * Context: sleeps; not from a mover.
+ */
+void migmux_channel_stop(struct migmux_channel *ch)
+{
+	migmux_mover_stop(&ch->mover);
+	if (ch->wqh)
+		remove_wait_queue(ch->wqh, &ch->wait);
+	ch->wqh = NULL;
+}
+
+/**
+ * migmux_channel_shutdown() - end a direction of the socket, or both
+ * @ch: the channel
+ * @how: as for shutdown(2)
+ *
+ * Context: sleeps.
+ */
+void migmux_channel_shutdown(struct migmux_channel *ch, enum sock_shutdown_cmd how)
+{
+	kernel_sock_shutdown(ch->sock, how);
+}
+
+/**
+ * migmux_channel_try() - the mover is going to try the socket
+ * @ch: the channel
+ * @flag: what it will try; to be set again when the socket had something
+ */
+void migmux_channel_try(struct migmux_channel *ch, enum migmux_channel_flags flag)
+{
+	clear_bit(flag, &ch->flags);
+	/* clear before trying: a wake-up in between is then not lost */
+	smp_mb__after_atomic();
+}
+
+/**
+ * migmux_channel_recv() - go on receiving a record into &migmux_channel.buf
+ * @ch: the channel; its mover calls
+ * @buf: where in it the record begins
+ * @size: of the record
+ *
+ * Context: the channel's mover; does not block.
+ * Return: 1 when the record is complete (&migmux_channel.have is 0 again), 0 when
+ * the peer closed before its first byte, -EAGAIN when there is nothing now,
+ * -ECONNABORTED when the peer closed inside the record, or the socket's error.
+ */
+int migmux_channel_recv(struct migmux_channel *ch, void *buf, u32 size)
+{
+	struct msghdr msg = { .msg_flags = MSG_DONTWAIT | MSG_NOSIGNAL };
+	struct kvec vec = { .iov_base = buf + ch->have, .iov_len = size - ch->have };
+	int ret;
+
+	migmux_channel_try(ch, MIGMUX_CHANNEL_READABLE);
+	ret = kernel_recvmsg(ch->sock, &msg, &vec, 1, vec.iov_len, msg.msg_flags);
+	if (ret == 0)
+		return ch->have ? -ECONNABORTED : 0;
+	if (ret < 0)
+		return ret;
+	set_bit(MIGMUX_CHANNEL_READABLE, &ch->flags);
+	atomic64_add(ret, &ch->received);
+	ch->have += ret;
+	if (ch->have < size)
+		return -EAGAIN;
+	ch->have = 0;
+	return 1;
+}
+
+/**
+ * migmux_channel_reply() - go on sending a record that is no frame
+ * @ch: the channel; its mover calls, or nobody else uses it
+ * @buf: the record
+ * @size: its size; &migmux_channel.have bytes went out before
+ *
+ * Context: sleeps, does not wait for the socket.
+ * Return: 1 when all is sent (&migmux_channel.have is 0 again), -EAGAIN when the
+ * socket is full, or its error.
+ */
+int migmux_channel_reply(struct migmux_channel *ch, const void *buf, u32 size)
+{
+	struct msghdr msg = { .msg_flags = MSG_DONTWAIT | MSG_NOSIGNAL };
+	struct kvec vec = {
+		.iov_base = (void *)buf + ch->have,
+		.iov_len = size - ch->have,
+	};
+	int ret;
+
+	migmux_channel_try(ch, MIGMUX_CHANNEL_WRITABLE);
+	ret = kernel_sendmsg(ch->sock, &msg, &vec, 1, vec.iov_len);
+	if (ret < 0)
+		return ret;
+	set_bit(MIGMUX_CHANNEL_WRITABLE, &ch->flags);
+	atomic64_add(ret, &ch->sent);
+	ch->have += ret;
+	if (ch->have < size)
+		return -EAGAIN;
+	ch->have = 0;
+	return 1;
+}

@@ -1,0 +1,307 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Devices of a session.
+ *
+ * What a device holds from migmux_device_add() to migmux_device_detach(): its
+ * VFIO file (so it stays open, and its driver loaded), its hook's owner slot and a
+ * reference to the hook's record. The structure itself lives as long as the
+ * session, because workers and netlink names may still point to it.
+ */
+#include <linux/err.h>
+#include <linux/file.h>
+#include <linux/slab.h>
+
+#include "channel.h"
+#include "hook.h"
+#include "pump.h"
+#include "session.h"
+#include "trace.h"
+
+static bool has_identity(const struct migmux_device *dev, const char *idstr,
+			 u32 instance_id)
+{
+	return dev->instance_id == instance_id && !strcmp(dev->idstr, idstr);
+}
+
+static int check_new(struct migmux_session *s, struct migmux_hook *hook,
+		     const char *idstr, u32 instance_id)
+{
+	struct migmux_wire_fault fault = { };
+	char text[MIGMUX_WIRE_FAULT_LEN];
+	struct migmux_device *dev;
+	u32 i;
+
+	if (migmux_wire_idstr_check(idstr, &fault)) {
+		migmux_wire_fault_format(text, sizeof(text), &fault);
+		return migmux_session_refuse(s, -EINVAL, "device name: %s", text);
+	}
+	if (s->nr_devices == MIGMUX_MAX_DEVICES)
+		return migmux_session_refuse(s, -ENOSPC, "a session holds at most %u devices",
+					     MIGMUX_MAX_DEVICES);
+	migmux_session_for_each_device(s, dev, i) {
+		if (dev->hook == hook)
+			return migmux_session_refuse(s, -EEXIST, "%s is device %u of this session already",
+						     hook->name, i);
+		if (has_identity(dev, idstr, instance_id))
+			return migmux_session_refuse(s, -EEXIST, "device %u has the name %s, instance %u already",
+						     i, idstr, instance_id);
+	}
+	return 0;
+}
+
+static struct migmux_device *create(struct migmux_session *s,
+				    struct migmux_hook *hook, struct file *file,
+				    const char *idstr, u32 instance_id)
+{
+	struct migmux_device *dev;
+
+	dev = kzalloc(sizeof(*dev), GFP_KERNEL_ACCOUNT);
+	if (!dev)
+		return NULL;
+	dev->session = s;
+	dev->index = s->nr_devices;
+	dev->hook = hook;
+	dev->file = file;
+	dev->flags = hook->vdev->migration_flags;
+	dev->instance_id = instance_id;
+	strscpy(dev->idstr, idstr, sizeof(dev->idstr));
+	INIT_LIST_HEAD(&dev->channels);
+	INIT_LIST_HEAD(&dev->config_frame.node);
+	dev->config_frame.device = dev;
+	INIT_WORK(&dev->batch_work, migmux_batch_work);
+	INIT_WORK(&dev->load_work, migmux_feed_load_work);
+	migmux_mover_init(&dev->mover);
+	migmux_gather_init(&dev->gather);
+	trace_migmux_object_create("device", dev);
+	return dev;
+}
+
+static int hold(struct migmux_session *s, struct migmux_device *dev)
+{
+	int err;
+
+	err = migmux_hook_hold(dev->hook, dev);
+	if (err == -EBUSY)
+		migmux_session_refuse(s, err, "%s belongs to another session",
+				      dev->hook->name);
+	else if (err)
+		migmux_session_refuse(s, err, "%s is being unregistered",
+				      dev->hook->name);
+	return err;
+}
+
+/**
+ * migmux_device_add() - take a device into a session
+ * @s: the session, not saving or loading yet
+ * @fd: VFIO device file descriptor of the current process
+ * @idstr: name on the wire, NUL-terminated
+ * @instance_id: second half of the name
+ * @added: the device, when it returns 0
+ *
+ * Context: the VMM's ioctl; the session's mutex is held. Sleeps.
+ * Return: 0, or an error of VFIO_MIGMUX_DEVICE_ADD with its text.
+ */
+int migmux_device_add(struct migmux_session *s, int fd, const char *idstr,
+		      u32 instance_id, struct migmux_device **added)
+{
+	struct migmux_device *dev;
+	struct migmux_hook *hook;
+	struct file *file;
+	int err;
+
+	file = fget(fd);
+	if (!file)
+		return migmux_session_refuse(s, -EBADF, "descriptor %d is not open", fd);
+	hook = migmux_hook_get_by_file(file);
+	if (IS_ERR(hook)) {
+		err = PTR_ERR(hook);
+		migmux_session_refuse(s, err, err == -EBADF ?
+				      "descriptor %d is not that of an opened VFIO device (a group's will not do)" :
+				      "the driver of the device behind descriptor %d does not support migration",
+				      fd);
+		goto err_fput;
+	}
+	err = check_new(s, hook, idstr, instance_id);
+	if (err)
+		goto err_put_hook;
+	err = -ENOMEM;
+	dev = create(s, hook, file, idstr, instance_id);
+	if (!dev)
+		goto err_put_hook;
+	err = hold(s, dev);
+	if (err)
+		goto err_free;
+	dev->report = migmux_report_device_add(s->report, hook->name, idstr,
+					       instance_id);
+	if (!dev->report) {
+		err = -ENOMEM;
+		goto err_release;
+	}
+	s->devices[s->nr_devices++] = dev;
+	*added = dev;
+	return 0;
+
+err_release:
+	migmux_hook_release(hook);
+err_free:
+	trace_migmux_object_destroy("device", dev);
+	kfree(dev);
+err_put_hook:
+	migmux_hook_put(hook);
+err_fput:
+	fput(file);
+	return err;
+}
+
+/**
+ * migmux_device_detach() - give back all that a device holds outside
+ * @dev: the device; no mover or batch uses it. Nothing happens the second time
+ *
+ * Context: the session's mutex is held. Sleeps.
+ */
+void migmux_device_detach(struct migmux_device *dev)
+{
+	lockdep_assert_held(&dev->session->mutex);
+	if (!dev->file)
+		return;
+	migmux_device_put_data_file(dev);
+	migmux_hook_release(dev->hook);
+	fput(dev->file);
+	dev->file = NULL;
+}
+
+/**
+ * migmux_device_free() - free a detached device
+ * @dev: the device; nobody can reach it any more
+ */
+void migmux_device_free(struct migmux_device *dev)
+{
+	migmux_hook_put(dev->hook);
+	kvfree(dev->config_frame.config);
+	trace_migmux_object_destroy("device", dev);
+	kfree(dev);
+}
+
+/**
+ * migmux_device_gone() - the device is being unregistered
+ * @dev: the device
+ *
+ * Unregistration waits until nobody has the device open: the session must let it
+ * go. It fails, and end_work detaches the device.
+ *
+ * Context: the hook's lock is held: does not sleep.
+ */
+void migmux_device_gone(struct migmux_device *dev)
+{
+	struct migmux_session *s = dev->session;
+
+	WRITE_ONCE(dev->gone, true);
+	migmux_session_get(s);		/* the work puts it */
+	if (!queue_work(system_unbound_wq, &s->gone_work))
+		migmux_session_put(s);
+}
+
+/**
+ * migmux_device_session_id() - for whom a hook is held
+ * @dev: owner of a hook
+ */
+u32 migmux_device_session_id(const struct migmux_device *dev)
+{
+	return dev->session->report->id;
+}
+
+static bool is_quiesced(u32 state)
+{
+	return state == VFIO_DEVICE_STATE_RUNNING_P2P ||
+	       state == VFIO_DEVICE_STATE_PRE_COPY_P2P;
+}
+
+static bool is_stopped(u32 state)
+{
+	return state == VFIO_DEVICE_STATE_STOP ||
+	       state == VFIO_DEVICE_STATE_STOP_COPY;
+}
+
+/**
+ * migmux_device_set_state() - note where a device is, and count for milestones
+ * @dev: the device
+ * @state: enum vfio_device_mig_state
+ *
+ * Context: whoever walks or plans the device; may sleep, no lock is held but the
+ * session's mutex.
+ */
+void migmux_device_set_state(struct migmux_device *dev, u32 state)
+{
+	struct migmux_session *s = dev->session;
+	const u32 live = migmux_session_live(s);
+	bool quiesced = false, stopped = false;
+
+	dev->state = state;
+	spin_lock(&s->report->lock);
+	dev->report->t.state = state;
+	spin_unlock(&s->report->lock);
+	if (READ_ONCE(s->role) != VFIO_MIGMUX_ROLE_SOURCE)
+		return;
+	spin_lock(&s->lock);
+	if (!dev->quiesced && (is_quiesced(state) || is_stopped(state))) {
+		dev->quiesced = true;
+		quiesced = ++s->nr_quiesced == live;
+	}
+	if (!dev->stopped && is_stopped(state)) {
+		dev->stopped = true;
+		stopped = ++s->nr_stopped == live;
+	}
+	spin_unlock(&s->lock);
+	if (quiesced)
+		migmux_session_milestone(s, VFIO_MIGMUX_MILESTONE_QUIESCED);
+	if (stopped)
+		migmux_session_milestone(s, VFIO_MIGMUX_MILESTONE_STOPPED);
+}
+
+/**
+ * migmux_device_set_error() - note a device's failure for the timeline
+ * @dev: the device
+ * @err: negative errno
+ *
+ * Context: any but irq.
+ */
+void migmux_device_set_error(struct migmux_device *dev, int err)
+{
+	spin_lock(&dev->session->report->lock);
+	dev->report->t.error = -err;
+	spin_unlock(&dev->session->report->lock);
+}
+
+/**
+ * migmux_device_set_data_file() - the driver gave a data file: the mover can go
+ * @dev: the device
+ * @file: the file; the reference passes to @dev
+ */
+void migmux_device_set_data_file(struct migmux_device *dev, struct file *file)
+{
+	struct file *old;
+
+	spin_lock(&dev->session->lock);
+	old = dev->data_file;
+	dev->data_file = file;
+	spin_unlock(&dev->session->lock);
+	if (old)
+		fput(old);
+	migmux_mover_wake(&dev->mover);
+}
+
+/**
+ * migmux_device_put_data_file() - give the data file back, if there is one
+ * @dev: the device; its mover does not use the file
+ */
+void migmux_device_put_data_file(struct migmux_device *dev)
+{
+	struct file *file;
+
+	spin_lock(&dev->session->lock);
+	file = dev->data_file;
+	dev->data_file = NULL;
+	spin_unlock(&dev->session->lock);
+	if (file)
+		fput(file);
+}

@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * A device in a session.
+ */
+#ifndef MIGMUX_DEVICE_H
+#define MIGMUX_DEVICE_H
+
+#include <linux/vfio.h>
+#include <linux/workqueue.h>
+
+#include "frame.h"
+#include "gather.h"
+#include "mover.h"
+#include "report.h"
+
+struct migmux_channel;
+struct migmux_hook;
+struct migmux_session;
+
+/**
+ * struct migmux_device - a device in a session
+ * @session: whose it is; constant
+ * @index: in that session; constant
+ * @hook: its record, with a reference; constant
+ * @file: its VFIO file, with a reference: keeps the device open and its driver
+ *	loaded; NULL once the device is detached; session's mutex
+ * @report: its line in the session's report; constant
+ * @idstr: first half of its identity on the wire; constant
+ * @instance_id: second half; constant
+ * @flags: its VFIO_MIGRATION_*; constant
+ * @channels: source: those that carry its frames; session's lock
+ * @nr_channels: their number; session's lock
+ * @gone: it is being unregistered; written once, under the hook's lock
+ *
+ * Arcs, owned by the batch worker or load worker that walks it:
+ *
+ * @batch_work: walks it to the batch's checkpoint
+ * @load_work: walks it from RESUMING to STOP when its state is written
+ * @state: where it is, as far as we know
+ * @error: errno (negative) of its first arc that failed in this batch
+ * @arrived_ns: when it arrived or failed
+ * @plan_index: its place in the batch's plan
+ * @quiesced: it was counted for the milestone QUIESCED; session's lock
+ * @stopped: it was counted for the milestone STOPPED; session's lock
+ *
+ * The data path:
+ *
+ * @mover: the pump (source) or the feed (destination)
+ * @data_file: the driver's data file with a reference, NULL if there is none;
+ *	set and cleared under the session's lock while no mover uses it
+ * @eof: source: its last byte is read; destination: its last byte is written;
+ *	session's lock
+ * @next_idx: source: idx of the next frame; the pump's
+ * @unsent: source: frames that no socket has taken yet; session's lock
+ * @sent: source: counted for the milestone SENT; session's lock
+ * @gather: destination: frames that came; session's lock
+ * @frame: destination: the frame that is being written; the feed's
+ * @offset: bytes of it that are written; the feed's
+ * @stalled_staging: since when the pump waits for memory, 0 if not; session's lock
+ * @stalled_wire: since when the feed waits for a frame, 0 if not; session's lock
+ * @config_frame: the last frame, with the VMM's blob; session's lock until it is
+ *	queued or received
+ * @config_done: source: the blob is on its way; destination: it has come;
+ *	session's lock
+ */
+struct migmux_device {
+	struct migmux_session *session;
+	u32 index;
+	struct migmux_hook *hook;
+	struct file *file;
+	struct migmux_report_device *report;
+	char idstr[MIGMUX_WIRE_IDSTR_LEN];
+	u32 instance_id;
+	u32 flags;
+	struct list_head channels;
+	u32 nr_channels;
+	bool gone;
+
+	struct work_struct batch_work;
+	struct work_struct load_work;
+	enum vfio_device_mig_state state;
+	int error;
+	u64 arrived_ns;
+	u32 plan_index;
+	bool quiesced;
+	bool stopped;
+
+	struct migmux_mover mover;
+	struct file *data_file;
+	bool eof;
+	u32 next_idx;
+	u32 unsent;
+	bool sent;
+	struct migmux_gather gather;
+	struct migmux_frame *frame;
+	size_t offset;
+	u64 stalled_staging;
+	u64 stalled_wire;
+	struct migmux_frame config_frame;
+	bool config_done;
+};
+
+int migmux_device_add(struct migmux_session *s, int fd, const char *idstr,
+		      u32 instance_id, struct migmux_device **added);
+void migmux_device_detach(struct migmux_device *dev);
+void migmux_device_free(struct migmux_device *dev);
+void migmux_device_gone(struct migmux_device *dev);
+u32 migmux_device_session_id(const struct migmux_device *dev);
+void migmux_device_set_state(struct migmux_device *dev, u32 state);
+void migmux_device_set_error(struct migmux_device *dev, int err);
+void migmux_device_set_data_file(struct migmux_device *dev, struct file *file);
+void migmux_device_put_data_file(struct migmux_device *dev);
+
+#endif /* MIGMUX_DEVICE_H */

@@ -1,0 +1,225 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * How a session ends: by failure, abort or close. All three come to end_work,
+ * which stops everything in this order:
+ *
+ * 1. @failed is set: no mover starts another step, and migmux_verdict_*() decide
+ *    nothing any more.
+ * 2. The batch is cancelled: no new arc; wait for those that drivers have begun.
+ * 3. Movers are stopped: wait for the step they are in. Now nobody queues
+ *    load_work, reads a data file or touches a channel.
+ * 4. load_work is waited for.
+ * 5. The peer is told, and the channels are shut down.
+ * 6. The devices go to the recover state, all together.
+ */
+#include <linux/file.h>
+#include <linux/net.h>
+
+#include "channel.h"
+#include "session.h"
+#include "trace.h"
+
+/**
+ * migmux_session_fail() - the session fails
+ * @s: the session
+ * @error: negative errno
+ * @device: the device it is about, or VFIO_MIGMUX_INDEX_NONE
+ * @channel: the channel it is about, or VFIO_MIGMUX_INDEX_NONE
+ * @fmt: one line: what is wrong
+ *
+ * Only the first failure counts, and none after the devices are handed over.
+ *
+ * Context: sleeps; movers may call it.
+ */
+void migmux_session_fail(struct migmux_session *s, int error, u32 device,
+			 u32 channel, const char *fmt, ...)
+{
+	struct migmux_report *r = s->report;
+	char text[VFIO_MIGMUX_TEXT_SIZE];
+	va_list args;
+
+	spin_lock(&s->lock);
+	if (s->failed || s->handed_over) {
+		spin_unlock(&s->lock);
+		return;
+	}
+	WRITE_ONCE(s->failed, true);
+	spin_unlock(&s->lock);
+
+	va_start(args, fmt);
+	vscnprintf(text, sizeof(text), fmt, args);
+	va_end(args);
+	spin_lock(&r->lock);
+	r->failed = true;
+	r->error = -error;
+	r->error_device = device;
+	r->error_channel = channel;
+	strscpy(r->text, text, sizeof(r->text));
+	spin_unlock(&r->lock);
+
+	trace_migmux_session_err(r->id, device, channel, error, text);
+	migmux_event_post(s, VFIO_MIGMUX_EVENT_FAILED, device, channel, 0, -error,
+			  text);
+	migmux_session_milestone(s, VFIO_MIGMUX_MILESTONE_FAILED);
+	migmux_session_get(s);		/* end_work puts it */
+	queue_work(system_unbound_wq, &s->end_work);
+}
+
+/**
+ * migmux_session_killed() - a mover ends because the VMM is being killed
+ * @s: the session
+ *
+ * Context: the mover, on its way out.
+ */
+void migmux_session_killed(struct migmux_session *s)
+{
+	migmux_session_fail(s, -EINTR, VFIO_MIGMUX_INDEX_NONE,
+			    VFIO_MIGMUX_INDEX_NONE, "the VMM was killed");
+}
+
+/**
+ * migmux_session_stop_movers() - wait until no mover runs
+ * @s: the session
+ *
+ * Context: sleeps as long as the steps that movers are in. Not from a mover.
+ */
+void migmux_session_stop_movers(struct migmux_session *s)
+{
+	struct migmux_device *dev;
+	u32 i;
+
+	migmux_session_for_each_device(s, dev, i)
+		migmux_mover_stop(&dev->mover);
+	for (i = 0; i < s->nr_channels; i++)
+		migmux_channel_stop(s->channels[i]);
+	migmux_session_for_each_device(s, dev, i)
+		flush_work(&dev->load_work);
+}
+
+/*
+ * A destination that says why it failed leaves its receiving side open: closing
+ * it with data on the way would reset the connection, and the verdict with it.
+ */
+static void shut_channels(struct migmux_session *s)
+{
+	const bool tell = s->verdict && s->role == VFIO_MIGMUX_ROLE_DESTINATION;
+	u32 i;
+
+	if (s->role == VFIO_MIGMUX_ROLE_NONE)
+		return;
+	if (tell)
+		migmux_verdict_send_failure(s);
+	for (i = 0; i < s->nr_channels; i++)
+		migmux_channel_shutdown(s->channels[i], tell ? SHUT_WR : SHUT_RDWR);
+}
+
+static void recover(struct migmux_session *s)
+{
+	if (s->recover == VFIO_MIGMUX_RECOVER_NONE)
+		return;
+	mutex_lock(&s->mutex);
+	migmux_batch_start(s, MIGMUX_BATCH_RECOVER, s->recover,
+			   VFIO_MIGMUX_RECOVER_NONE, 0, true);
+	mutex_unlock(&s->mutex);
+	wait_event(s->wq, !migmux_batch_running(s));
+}
+
+/* Devices that are being unregistered must be let go; the others stay. */
+static void detach_gone(struct migmux_session *s)
+{
+	struct migmux_device *dev;
+	u32 i;
+
+	mutex_lock(&s->mutex);
+	migmux_session_for_each_device(s, dev, i)
+		if (READ_ONCE(dev->gone))
+			migmux_device_detach(dev);
+	mutex_unlock(&s->mutex);
+}
+
+/**
+ * migmux_session_end_work() - stop everything, see above
+ * @work: &migmux_session.end_work
+ */
+void migmux_session_end_work(struct work_struct *work)
+{
+	struct migmux_session *s = container_of(work, struct migmux_session, end_work);
+
+	/*
+	 * An ioctl may be starting movers or a batch: it holds the mutex, looks
+	 * at @failed first, and when we have had the mutex it is over.
+	 */
+	mutex_lock(&s->mutex);
+	mutex_unlock(&s->mutex);
+	migmux_batch_cancel(s, -ECANCELED);
+	wait_event(s->wq, !migmux_batch_running(s));
+	migmux_session_stop_movers(s);
+	shut_channels(s);
+	recover(s);
+	migmux_session_rest(s);
+	spin_lock(&s->lock);
+	s->ended = true;
+	spin_unlock(&s->lock);
+	detach_gone(s);
+	migmux_session_milestone(s, VFIO_MIGMUX_MILESTONE_ENDED);
+	migmux_session_put(s);
+}
+
+/**
+ * migmux_session_idle() - does nothing of the session use its devices?
+ * @s: the session
+ *
+ * Context: the session's mutex is held.
+ * Return: true if the session has ended, or has handed over and runs no batch.
+ */
+bool migmux_session_idle(struct migmux_session *s)
+{
+	bool idle;
+
+	spin_lock(&s->lock);
+	idle = s->ended || (s->handed_over && !s->batch.running);
+	spin_unlock(&s->lock);
+	return idle;
+}
+
+static void close_work(struct work_struct *work)
+{
+	migmux_session_detach(container_of(work, struct migmux_session, close_work));
+}
+
+/**
+ * migmux_session_close() - the file is closed
+ * @s: the session; its reference is put
+ *
+ * Context: sleeps as long as drivers take for what they have begun.
+ */
+void migmux_session_close(struct migmux_session *s)
+{
+	bool done;
+
+	spin_lock(&s->lock);
+	done = s->role == VFIO_MIGMUX_ROLE_NONE && !s->batch.running;
+	/* without a verdict a source is done when the sockets have it all */
+	done |= s->role == VFIO_MIGMUX_ROLE_SOURCE && !s->verdict &&
+		s->nr_sent == migmux_session_live(s);
+	spin_unlock(&s->lock);
+	if (!done)
+		migmux_session_fail(s, -ECANCELED, VFIO_MIGMUX_INDEX_NONE,
+				    VFIO_MIGMUX_INDEX_NONE, "the session was closed");
+	flush_work(&s->end_work);
+	/* nothing runs any more but a batch after the handing over, and idle movers */
+	migmux_batch_cancel(s, -ECANCELED);
+	wait_event(s->wq, !migmux_batch_running(s));
+	migmux_session_stop_movers(s);
+	flush_work(&s->gone_work);
+	migmux_session_rest(s);
+	/* by a worker: it borrows the address space of the owner */
+	INIT_WORK(&s->close_work, close_work);
+	queue_work(system_unbound_wq, &s->close_work);
+	flush_work(&s->close_work);
+	/* what came in between has found nothing left to do */
+	flush_work(&s->gone_work);
+	flush_work(&s->end_work);
+	migmux_report_close(s->net, s->report);
+	migmux_session_put(s);
+}

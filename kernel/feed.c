@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The feed: frames in their order into a device's data file, and then the arc
+ * RESUMING to STOP, with which the device says whether it can live with them.
+ */
+#include <linux/file.h>
+#include <linux/fs.h>
+#include <linux/ktime.h>
+#include <linux/sched/signal.h>
+
+#include "arc.h"
+#include "channel.h"
+#include "hook.h"
+#include "pump.h"
+#include "session.h"
+#include "staging.h"
+#include "trace.h"
+
+static struct migmux_device *to_device(struct migmux_mover *mover)
+{
+	return container_of(mover, struct migmux_device, mover);
+}
+
+/* Waits for frames are measured from the first look that found none. */
+static void note_wait(struct migmux_device *dev, bool waits)
+	__must_hold(&dev->session->lock)
+{
+	const u64 since = dev->stalled_wire;
+
+	if (waits && !since && dev->report->t.first_byte_ns)
+		dev->stalled_wire = ktime_get_ns();
+	if (waits || !since)
+		return;
+	dev->stalled_wire = 0;
+	spin_lock(&dev->session->report->lock);
+	dev->report->t.stall_wire_ns += ktime_get_ns() - since;
+	spin_unlock(&dev->session->report->lock);
+}
+
+static bool ready(struct migmux_mover *mover)
+{
+	struct migmux_device *dev = to_device(mover);
+	struct migmux_session *s = dev->session;
+	bool ok = false;
+
+	spin_lock(&s->lock);
+	if (!s->failed && dev->data_file && !dev->eof) {
+		ok = dev->frame || migmux_gather_peek(&dev->gather) ||
+		     migmux_gather_complete(&dev->gather);
+		note_wait(dev, !ok);
+	}
+	spin_unlock(&s->lock);
+	return ok;
+}
+
+/* The next frame in order, or NULL; then *done says whether it was the last. */
+static struct migmux_frame *take(struct migmux_device *dev, bool *done)
+{
+	struct migmux_session *s = dev->session;
+	struct migmux_gather_node *node;
+
+	spin_lock(&s->lock);
+	node = migmux_gather_pop(&dev->gather);
+	*done = !node && migmux_gather_complete(&dev->gather);
+	if (*done)
+		dev->eof = true;
+	spin_unlock(&s->lock);
+	if (!node)
+		return NULL;
+	/* a frame that waits at another channel may be the next one now */
+	migmux_session_wake_stalled(s);
+	return container_of(node, struct migmux_frame, gather);
+}
+
+static void account(struct migmux_device *dev, u64 start, size_t bytes, bool whole)
+{
+	struct vfio_migmux_timeline_device *t = &dev->report->t;
+	const u64 now = ktime_get_ns();
+
+	spin_lock(&dev->session->report->lock);
+	t->bytes += bytes;
+	t->frames += whole;
+	t->stall_device_ns += now - start;
+	t->last_byte_ns = now;
+	spin_unlock(&dev->session->report->lock);
+}
+
+static ssize_t write_state(struct migmux_device *dev)
+{
+	struct migmux_frame *frame = dev->frame;
+	struct file *file = dev->data_file;
+	const size_t left = frame->bytes - dev->offset;
+	const u64 start = ktime_get_ns();
+	ssize_t n;
+
+	if (!file->f_op->write || !(file->f_mode & FMODE_WRITE))
+		return -EOPNOTSUPP;
+	n = file->f_op->write(file, (char __user *)frame->uaddr + dev->offset,
+			      left, NULL);
+	if (!n || n > (ssize_t)left)
+		return -EIO;
+	if (n > 0)
+		account(dev, start, n, n == left);
+	return n;
+}
+
+static void step(struct migmux_mover *mover)
+{
+	struct migmux_device *dev = to_device(mover);
+	struct migmux_session *s = dev->session;
+	bool done = false;
+	ssize_t n;
+
+	if (!dev->frame) {
+		dev->frame = take(dev, &done);
+		dev->offset = 0;
+	}
+	if (done) {
+		migmux_session_phase_end(s, dev->index, VFIO_MIGMUX_PHASE_TRANSFER, 0);
+		queue_work(migmux_wq, &dev->load_work);
+	}
+	if (!dev->frame)
+		return;
+	n = write_state(dev);
+	if (n == -EINTR || n == -ERESTARTSYS)
+		return;
+	if (n < 0) {
+		migmux_device_set_error(dev, n);
+		migmux_session_fail(s, n, dev->index, VFIO_MIGMUX_INDEX_NONE,
+				    "%s: writing its state, frame %u: error %d",
+				    dev->hook->name, dev->frame->gather.idx, (int)-n);
+		return;
+	}
+	dev->offset += n;
+	if (dev->offset < dev->frame->bytes)
+		return;
+	trace_migmux_frame_written(s->report->id, dev->index, VFIO_MIGMUX_INDEX_NONE,
+				   dev->frame->gather.idx, dev->frame->bytes);
+	spin_lock(&s->lock);
+	migmux_staging_put(s->staging, dev->frame);
+	spin_unlock(&s->lock);
+	dev->frame = NULL;
+	migmux_session_wake_stalled(s);
+}
+
+static void mover_killed(struct migmux_mover *mover)
+{
+	migmux_session_killed(to_device(mover)->session);
+}
+
+const struct migmux_mover_ops migmux_feed_ops = {
+	.ready = ready,
+	.step = step,
+	.killed = mover_killed,
+};
+
+/**
+ * migmux_feed_load_work() - all state is written: let the device check it
+ * @work: &migmux_device.load_work
+ *
+ * Queued once by the feed, which then leaves the data file alone. It is waited
+ * for after the movers have stopped.
+ */
+void migmux_feed_load_work(struct work_struct *work)
+{
+	struct migmux_device *dev =
+		container_of(work, struct migmux_device, load_work);
+	const struct migmux_walk walk = { .target = VFIO_DEVICE_STATE_STOP };
+	struct migmux_session *s = dev->session;
+	bool all;
+	int err;
+
+	err = migmux_arc_walk(dev, &walk);
+	if (err) {
+		migmux_device_set_error(dev, err);
+		migmux_session_fail(s, err, dev->index, VFIO_MIGMUX_INDEX_NONE,
+				    "%s does not accept the state it was given: error %d",
+				    dev->hook->name, -err);
+		return;
+	}
+	spin_lock(&s->lock);
+	all = ++s->nr_loaded == migmux_session_live(s);
+	spin_unlock(&s->lock);
+	if (all)
+		migmux_verdict_loaded(s);
+}

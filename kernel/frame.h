@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * A frame on its way through this host: header, place in its device's order,
+ * and where its bytes are.
+ */
+#ifndef MIGMUX_FRAME_H
+#define MIGMUX_FRAME_H
+
+#include <linux/bvec.h>
+#include <linux/list.h>
+
+#include "gather.h"
+#include "wire.h"
+
+struct migmux_device;
+
+/**
+ * struct migmux_frame - a frame
+ * @node: in the staging's free list, or in a channel's queue; session's lock
+ * @gather: place in its device's order; session's lock
+ * @device: whose state it carries
+ * @header: the header as it is on the wire
+ * @bytes: bytes of data
+ * @bvec: the data's pages, enough for MIGMUX_WIRE_DATA_MAX; NULL for a config
+ *	frame, whose data is at @config
+ * @nr_bvec: elements of @bvec
+ * @uaddr: where the owner's address space sees the pages; 0 for a config frame
+ * @config: data of a config frame; kvmalloc'ed, owned by the frame
+ *
+ * A frame has one owner at a time: the staging's free list, the pump or the
+ * receiver that fills it, the queue or the gather that holds it, the sender or
+ * the feed that empties it. Only the owner touches it; it changes hands under
+ * the session's lock.
+ */
+struct migmux_frame {
+	struct list_head node;
+	struct migmux_gather_node gather;
+	struct migmux_device *device;
+	struct migmux_wire_frame header;
+	u32 bytes;
+	struct bio_vec *bvec;
+	u32 nr_bvec;
+	unsigned long uaddr;
+	void *config;
+};
+
+#endif /* MIGMUX_FRAME_H */

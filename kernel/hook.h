@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The registry of devices that can migrate, and the interposition in their
+ * migration ops.
+ */
+#ifndef MIGMUX_HOOK_H
+#define MIGMUX_HOOK_H
+
+#include <linux/kref.h>
+#include <linux/list.h>
+#include <linux/netlink.h>
+#include <linux/spinlock.h>
+#include <linux/vfio.h>
+#include <linux/wait.h>
+
+#include <uapi/linux/vfio_migmux_netlink.h>
+
+struct migmux_device;
+
+/**
+ * struct migmux_hook - a device that can migrate
+ * @ref: the registry holds one reference as long as the device is registered,
+ *	and so does everyone to whom a migmux_hook_get_by_*() returned it
+ * @node: in the registry; migmux_hook_lock
+ * @vdev: the device; its memory is there as long as the device is registered
+ *	or its VFIO file is held
+ * @name: its handle, "pci/0000:3b:00.1"; constant
+ * @driver: the VFIO driver's name; constant
+ * @orig: the driver's own ops; constant
+ * @ops: what replaces them; constant once it is published in @vdev
+ * @users: sessions that hook the device; migmux_hook_lock
+ * @pinned: an operator hooked it; migmux_hook_lock
+ * @gone: the device is unregistered: never hook it again; migmux_hook_lock
+ * @lock: protects @owner, @driven and @inflight; innermost
+ * @owner: the session's device that holds it, or NULL. Valid until the owner
+ *	calls migmux_hook_release(), under @lock also against that
+ * @driven: @owner's session is in a step: calls from elsewhere are refused
+ * @inflight: calls from elsewhere that are inside the driver now
+ * @idle: woken when @inflight falls to 0
+ * @arcs: state changes from elsewhere that went through the hook
+ * @refused: state changes from elsewhere that were refused
+ */
+struct migmux_hook {
+	struct kref ref;
+	struct list_head node;
+	struct vfio_device *vdev;
+	char name[VFIO_MIGMUX_HANDLE_MAX + 1];
+	char driver[32];
+	const struct vfio_migration_ops *orig;
+	struct vfio_migration_ops ops;
+	u32 users;
+	bool pinned;
+	bool gone;
+	spinlock_t lock;
+	struct migmux_device *owner;
+	bool driven;
+	u32 inflight;
+	wait_queue_head_t idle;
+	atomic_t arcs;
+	atomic_t refused;
+};
+
+/* A consistent copy of what netlink shows of a hook. */
+struct migmux_hook_info {
+	char name[VFIO_MIGMUX_HANDLE_MAX + 1];
+	char driver[32];
+	u32 migration_flags;
+	u32 users;
+	u32 session;
+	u32 arcs;
+	u32 refused;
+	bool hooked;
+	bool pinned;
+	bool gone;
+};
+
+int migmux_hook_init(struct device *parent);
+void migmux_hook_exit(void);
+
+struct migmux_hook *migmux_hook_get_by_name(const char *name);
+struct migmux_hook *migmux_hook_get_by_file(struct file *file);
+void migmux_hook_put(struct migmux_hook *hook);
+
+int migmux_hook_pin(struct migmux_hook *hook, struct netlink_ext_ack *extack);
+int migmux_hook_unpin(struct migmux_hook *hook, struct netlink_ext_ack *extack);
+int migmux_hook_info_nth(unsigned int n, struct migmux_hook_info *info);
+void migmux_hook_info_get(struct migmux_hook *hook, struct migmux_hook_info *info);
+
+int migmux_hook_hold(struct migmux_hook *hook, struct migmux_device *owner);
+void migmux_hook_release(struct migmux_hook *hook);
+int migmux_hook_drive(struct migmux_hook *hook);
+void migmux_hook_rest(struct migmux_hook *hook);
+
+struct file *migmux_hook_set_state(struct migmux_hook *hook,
+				   enum vfio_device_mig_state state);
+int migmux_hook_get_state(struct migmux_hook *hook,
+			  enum vfio_device_mig_state *state);
+
+#endif /* MIGMUX_HOOK_H */

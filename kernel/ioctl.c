@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * /dev/vfio/migmux: open, ioctl, read, poll, close.
+ */
+#include <linux/compat.h>
+#include <linux/fs.h>
+#include <linux/module.h>
+#include <linux/poll.h>
+#include <linux/sched/mm.h>
+#include <linux/uaccess.h>
+
+#include "ioctl.h"
+#include "main.h"
+#include "session.h"
+
+/* The argument of any ioctl, as a kernel copy. */
+union args {
+	struct vfio_migmux_info info;
+	struct vfio_migmux_device_add device_add;
+	struct vfio_migmux_device_remove device_remove;
+	struct vfio_migmux_channel_add channel_add;
+	struct vfio_migmux_link_attach link_attach;
+	struct vfio_migmux_set_state set_state;
+	struct vfio_migmux_save save;
+	struct vfio_migmux_load load;
+	struct vfio_migmux_config config;
+	struct vfio_migmux_wait wait;
+	struct vfio_migmux_abort abort;
+	struct vfio_migmux_timeline timeline;
+	struct vfio_migmux_last_error last_error;
+};
+
+/**
+ * struct op - an ioctl
+ * @cmd: its number
+ * @size: size of its argument
+ * @flags: flags that it knows
+ * @anyone: whoever holds the file may call it
+ * @out: the argument is copied back, also after an error
+ * @fn: does it, with a kernel copy of the argument
+ */
+struct op {
+	unsigned int cmd;
+	u32 size;
+	u32 flags;
+	bool anyone;
+	bool out;
+	long (*fn)(struct migmux_session *s, void *args);
+};
+
+#define OP(_cmd, _member, _flags, _fn, ...)				\
+	[_IOC_NR(_cmd)] = {						\
+		.cmd = _cmd,						\
+		.size = sizeof_field(union args, _member),		\
+		.flags = _flags,					\
+		.fn = _fn,						\
+		__VA_ARGS__						\
+	}
+
+static const struct op ops[] = {
+	OP(VFIO_MIGMUX_GET_INFO, info, 0, migmux_ioctl_get_info,
+	   .anyone = true, .out = true),
+	OP(VFIO_MIGMUX_DEVICE_ADD, device_add, 0, migmux_ioctl_device_add,
+	   .out = true),
+	OP(VFIO_MIGMUX_DEVICE_REMOVE, device_remove, 0, migmux_ioctl_device_remove),
+	OP(VFIO_MIGMUX_CHANNEL_ADD, channel_add, 0, migmux_ioctl_channel_add,
+	   .out = true),
+	OP(VFIO_MIGMUX_LINK_ATTACH, link_attach, 0, migmux_ioctl_link_attach,
+	   .out = true),
+	OP(VFIO_MIGMUX_SET_STATE, set_state,
+	   VFIO_MIGMUX_SET_STATE_ASYNC | VFIO_MIGMUX_SET_STATE_NO_P2P,
+	   migmux_ioctl_set_state, .out = true),
+	OP(VFIO_MIGMUX_SAVE, save,
+	   VFIO_MIGMUX_SAVE_VERDICT | VFIO_MIGMUX_SAVE_NO_P2P, migmux_ioctl_save),
+	OP(VFIO_MIGMUX_LOAD, load,
+	   VFIO_MIGMUX_LOAD_VERDICT | VFIO_MIGMUX_LOAD_NO_P2P, migmux_ioctl_load),
+	OP(VFIO_MIGMUX_CONFIG_SET, config, 0, migmux_ioctl_config_set),
+	OP(VFIO_MIGMUX_CONFIG_GET, config, 0, migmux_ioctl_config_get,
+	   .out = true),
+	OP(VFIO_MIGMUX_WAIT, wait, 0, migmux_ioctl_wait, .out = true),
+	OP(VFIO_MIGMUX_ABORT, abort, 0, migmux_ioctl_abort),
+	OP(VFIO_MIGMUX_TIMELINE, timeline, 0, migmux_ioctl_timeline, .out = true),
+	OP(VFIO_MIGMUX_LAST_ERROR, last_error, 0, migmux_ioctl_last_error,
+	   .anyone = true, .out = true),
+};
+
+/* The first caller becomes the owner; nobody else may act. */
+static int check_owner(struct migmux_session *s)
+{
+	int err = 0;
+
+	mutex_lock(&s->mutex);
+	if (!s->mm) {
+		mmgrab(current->mm);
+		s->mm = current->mm;
+	} else if (s->mm != current->mm) {
+		err = migmux_session_refuse(s, -EPERM, "the session belongs to another process");
+	}
+	mutex_unlock(&s->mutex);
+	return err;
+}
+
+static long get_args(struct migmux_session *s, const struct op *op,
+		     union args *args, void __user *uargs, u32 *argsz)
+{
+	const u32 *head = (const u32 *)args;
+	int err;
+
+	if (get_user(*argsz, (u32 __user *)uargs))
+		return -EFAULT;
+	if (*argsz < op->size)
+		return migmux_session_refuse(s, -EINVAL, "argsz is %u, and %u at least is needed",
+					     *argsz, op->size);
+	if (*argsz > PAGE_SIZE)
+		return -E2BIG;
+	err = copy_struct_from_user(args, op->size, uargs, *argsz);
+	if (err == -E2BIG)
+		migmux_session_refuse(s, err, "argsz is %u, and bytes after %u are not zero",
+				      *argsz, op->size);
+	if (err)
+		return err;
+	if (head[1] & ~op->flags)
+		return migmux_session_refuse(s, -EINVAL, "flags %#x are not known here",
+					     head[1] & ~op->flags);
+	return 0;
+}
+
+static long migmux_unlocked_ioctl(struct file *file, unsigned int cmd,
+				  unsigned long arg)
+{
+	struct migmux_session *s = file->private_data;
+	void __user *uargs = (void __user *)arg;
+	const struct op *op;
+	union args args = { };
+	u32 argsz;
+	long ret;
+
+	if (_IOC_NR(cmd) >= ARRAY_SIZE(ops) || ops[_IOC_NR(cmd)].cmd != cmd)
+		return -ENOTTY;
+	op = &ops[_IOC_NR(cmd)];
+	ret = get_args(s, op, &args, uargs, &argsz);
+	if (ret)
+		return ret;
+	if (!op->anyone) {
+		ret = check_owner(s);
+		if (ret)
+			return ret;
+	}
+	ret = op->fn(s, &args);
+	if (op->out && copy_to_user(uargs, &args, op->size))
+		return -EFAULT;
+	return ret;
+}
+
+static int migmux_open(struct inode *inode, struct file *file)
+{
+	struct migmux_session *s = migmux_session_create();
+
+	if (!s)
+		return -ENOMEM;
+	file->private_data = s;
+	return stream_open(inode, file);
+}
+
+static int migmux_release(struct inode *inode, struct file *file)
+{
+	migmux_session_close(file->private_data);
+	return 0;
+}
+
+static ssize_t migmux_read(struct file *file, char __user *buf, size_t count,
+			   loff_t *pos)
+{
+	return migmux_events_read(file->private_data, file, buf, count);
+}
+
+static __poll_t migmux_poll(struct file *file, poll_table *wait)
+{
+	struct migmux_session *s = file->private_data;
+	__poll_t mask = 0;
+
+	poll_wait(file, &s->wq, wait);
+	if (migmux_events_pending(&s->events))
+		mask |= EPOLLIN | EPOLLRDNORM;
+	if (migmux_session_reached(s) & VFIO_MIGMUX_MILESTONE_ENDED)
+		mask |= EPOLLHUP;
+	return mask;
+}
+
+const struct file_operations migmux_fops = {
+	.owner = THIS_MODULE,
+	.open = migmux_open,
+	.release = migmux_release,
+	.read = migmux_read,
+	.poll = migmux_poll,
+	.unlocked_ioctl = migmux_unlocked_ioctl,
+	.compat_ioctl = compat_ptr_ioctl,
+	.llseek = noop_llseek,
+};

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The ioctls. Each gets a kernel copy of its argument, whose size and flags are
+ * checked; reserved fields and all else are its own business. What they do, and
+ * their errors, stand in uapi/linux/vfio_migmux.h.
+ *
+ * Context of all: the VMM's ioctl; they take the session's mutex and sleep.
+ */
+#ifndef MIGMUX_IOCTL_H
+#define MIGMUX_IOCTL_H
+
+struct migmux_session;
+
+/* ioctl_setup.c: what a session is made of */
+long migmux_ioctl_get_info(struct migmux_session *s, void *args);
+long migmux_ioctl_device_add(struct migmux_session *s, void *args);
+long migmux_ioctl_device_remove(struct migmux_session *s, void *args);
+long migmux_ioctl_channel_add(struct migmux_session *s, void *args);
+long migmux_ioctl_link_attach(struct migmux_session *s, void *args);
+long migmux_ioctl_config_set(struct migmux_session *s, void *args);
+long migmux_ioctl_config_get(struct migmux_session *s, void *args);
+
+/* ioctl_run.c: what it does */
+long migmux_ioctl_set_state(struct migmux_session *s, void *args);
+long migmux_ioctl_save(struct migmux_session *s, void *args);
+long migmux_ioctl_load(struct migmux_session *s, void *args);
+long migmux_ioctl_wait(struct migmux_session *s, void *args);
+long migmux_ioctl_abort(struct migmux_session *s, void *args);
+long migmux_ioctl_timeline(struct migmux_session *s, void *args);
+long migmux_ioctl_last_error(struct migmux_session *s, void *args);
+
+#endif /* MIGMUX_IOCTL_H */

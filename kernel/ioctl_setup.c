@@ -1,0 +1,313 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Ioctls that make up a session: devices, channels, config blobs.
+ */
+#include <linux/err.h>
+#include <linux/slab.h>
+#include <linux/string.h>
+#include <linux/uaccess.h>
+
+#include "channel.h"
+#include "device.h"
+#include "hook.h"
+#include "ioctl.h"
+#include "link.h"
+#include "main.h"
+#include "session.h"
+
+long migmux_ioctl_get_info(struct migmux_session *s, void *args)
+{
+	struct vfio_migmux_info *info = args;
+
+	*info = (struct vfio_migmux_info) {
+		.argsz = sizeof(*info),
+		.api_version = VFIO_MIGMUX_API_VERSION,
+		.max_devices = MIGMUX_MAX_DEVICES,
+		.max_channels = MIGMUX_MAX_CHANNELS,
+		.frame_data_max = MIGMUX_WIRE_DATA_MAX,
+		.config_max = MIGMUX_WIRE_CONFIG_MAX,
+		.staging_default = migmux_staging_default(),
+		.staging_max = migmux_staging_max(),
+	};
+	return 0;
+}
+
+/* May devices and channels come and go now? */
+static int check_setup(struct migmux_session *s)
+{
+	lockdep_assert_held(&s->mutex);
+	if (READ_ONCE(s->failed))
+		return migmux_session_refuse(s, -ECANCELED, "the session has failed: open a new one");
+	if (s->role != VFIO_MIGMUX_ROLE_NONE)
+		return migmux_session_refuse(s, -EBUSY, "the session saves or loads: devices and channels come before that");
+	if (migmux_batch_running(s))
+		return migmux_session_refuse(s, -EBUSY, "a batch runs: wait for it first");
+	return 0;
+}
+
+long migmux_ioctl_device_add(struct migmux_session *s, void *args)
+{
+	struct vfio_migmux_device_add *add = args;
+	struct migmux_device *dev;
+	int err;
+
+	if (strnlen(add->idstr, sizeof(add->idstr)) == sizeof(add->idstr))
+		return migmux_session_refuse(s, -EINVAL, "idstr is not terminated");
+	mutex_lock(&s->mutex);
+	err = check_setup(s);
+	if (!err && s->link)
+		err = migmux_session_refuse(s, -EBUSY, "a link is attached: devices come before it");
+	if (!err)
+		err = migmux_device_add(s, add->device_fd, add->idstr,
+					add->instance_id, &dev);
+	if (!err) {
+		add->index = dev->index;
+		add->migration_flags = dev->flags;
+	}
+	mutex_unlock(&s->mutex);
+	return err;
+}
+
+static struct migmux_device *find_device(struct migmux_session *s, u32 index)
+{
+	if (index < s->nr_devices && s->devices[index])
+		return s->devices[index];
+	migmux_session_refuse(s, -ENOENT, "the session has no device %u", index);
+	return NULL;
+}
+
+static void remove_channels(struct migmux_session *s, struct migmux_device *dev)
+{
+	u32 i, left = 0;
+
+	for (i = 0; i < s->nr_channels; i++) {
+		struct migmux_channel *ch = s->channels[i];
+
+		if (ch->device == dev) {
+			list_del_init(&ch->dev_node);
+			migmux_channel_destroy(ch);
+		} else {
+			s->channels[left++] = ch;
+		}
+	}
+	s->nr_channels = left;
+}
+
+long migmux_ioctl_device_remove(struct migmux_session *s, void *args)
+{
+	const struct vfio_migmux_device_remove *remove = args;
+	struct migmux_device *dev;
+	int err;
+
+	if (remove->reserved)
+		return migmux_session_refuse(s, -EINVAL, "reserved is not 0");
+	mutex_lock(&s->mutex);
+	err = check_setup(s);
+	if (!err && s->link)
+		err = migmux_session_refuse(s, -EBUSY, "a link is attached: its channels are dealt out");
+	if (err)
+		goto out;
+	dev = find_device(s, remove->index);
+	if (!dev) {
+		err = -ENOENT;
+		goto out;
+	}
+	remove_channels(s, dev);
+	migmux_device_detach(dev);
+	s->devices[dev->index] = NULL;
+	/* a last worker or notification may still look at it */
+	s->removed[dev->index] = dev;
+	spin_lock(&s->report->lock);
+	dev->report->removed = true;
+	spin_unlock(&s->report->lock);
+out:
+	mutex_unlock(&s->mutex);
+	return err;
+}
+
+/* Give a channel to a source's device; on a destination it will find its own. */
+static void deal_out(struct migmux_session *s, struct migmux_channel *ch,
+		     struct migmux_device *dev)
+{
+	ch->session = s;
+	ch->device = dev;
+	list_add_tail(&ch->dev_node, &dev->channels);
+	dev->nr_channels++;
+	spin_lock(&s->report->lock);
+	dev->report->t.nr_channels = dev->nr_channels;
+	spin_unlock(&s->report->lock);
+}
+
+long migmux_ioctl_channel_add(struct migmux_session *s, void *args)
+{
+	struct vfio_migmux_channel_add *add = args;
+	struct migmux_channel *ch;
+	struct migmux_device *dev;
+	const char *why = NULL;
+	int err;
+
+	if (add->reserved)
+		return migmux_session_refuse(s, -EINVAL, "reserved is not 0");
+	mutex_lock(&s->mutex);
+	err = check_setup(s);
+	if (!err && s->link)
+		err = migmux_session_refuse(s, -EBUSY, "a link is attached: it brings all channels");
+	if (err)
+		goto out;
+	if (s->next_channel == MIGMUX_MAX_CHANNELS) {
+		err = migmux_session_refuse(s, -ENOSPC, "a session takes at most %u channels",
+					    MIGMUX_MAX_CHANNELS);
+		goto out;
+	}
+	dev = find_device(s, add->device);
+	if (!dev) {
+		err = -ENOENT;
+		goto out;
+	}
+	ch = migmux_channel_create(add->socket_fd, &why);
+	if (IS_ERR(ch)) {
+		err = migmux_session_refuse(s, PTR_ERR(ch), "descriptor %d: %s",
+					    add->socket_fd, why);
+		goto out;
+	}
+	ch->id = s->next_channel++;
+	add->index = ch->id;
+	deal_out(s, ch, dev);
+	s->channels[s->nr_channels++] = ch;
+out:
+	mutex_unlock(&s->mutex);
+	return err;
+}
+
+static int attach(struct migmux_session *s, const char *name)
+{
+	struct migmux_device *devs[MIGMUX_MAX_DEVICES], *dev;
+	struct migmux_link *link;
+	u32 i, n = 0;
+	int err = 0;
+
+	migmux_session_for_each_device(s, dev, i)
+		devs[n++] = dev;
+	if (!n)
+		return migmux_session_refuse(s, -EINVAL, "the session has no device: add devices before the link");
+	if (s->nr_channels)
+		return migmux_session_refuse(s, -EBUSY, "the session has channels already");
+	link = migmux_link_attach(s->net, name, s->report->id, &err);
+	if (!link)
+		return migmux_session_refuse(s, err, err == -ENOENT ?
+					     "there is no link '%s'" : err == -EBUSY ?
+					     "another session uses link '%s'" : err == -ENOTCONN ?
+					     "link '%s' is dead: make it anew" :
+					     "link '%s' has no channels", name);
+	if (link->nr_channels < n) {
+		migmux_link_detach(link, NULL);
+		return migmux_session_refuse(s, -EINVAL, "link '%s' has fewer channels than the session has devices: one for each at least",
+					     name);
+	}
+	s->link = link;
+	for (i = 0; i < link->nr_channels; i++) {
+		deal_out(s, link->channels[i], devs[i % n]);
+		s->channels[s->nr_channels++] = link->channels[i];
+	}
+	spin_lock(&s->report->lock);
+	strscpy(s->report->link, name, sizeof(s->report->link));
+	spin_unlock(&s->report->lock);
+	return 0;
+}
+
+long migmux_ioctl_link_attach(struct migmux_session *s, void *args)
+{
+	struct vfio_migmux_link_attach *attach_args = args;
+	int err;
+
+	if (attach_args->reserved)
+		return migmux_session_refuse(s, -EINVAL, "reserved is not 0");
+	if (strnlen(attach_args->name, sizeof(attach_args->name)) ==
+	    sizeof(attach_args->name))
+		return migmux_session_refuse(s, -EINVAL, "the link's name is not terminated");
+	mutex_lock(&s->mutex);
+	err = check_setup(s);
+	if (!err)
+		err = attach(s, attach_args->name);
+	if (!err)
+		attach_args->nr_channels = s->nr_channels;
+	mutex_unlock(&s->mutex);
+	return err;
+}
+
+long migmux_ioctl_config_set(struct migmux_session *s, void *args)
+{
+	const struct vfio_migmux_config *config = args;
+	struct migmux_device *dev;
+	void *blob = NULL;
+	int err = 0;
+
+	if (config->size > MIGMUX_WIRE_CONFIG_MAX)
+		return migmux_session_refuse(s, -EINVAL, "a config blob of %u bytes is over the limit of %u",
+					     config->size, MIGMUX_WIRE_CONFIG_MAX);
+	if (config->size) {
+		blob = vmemdup_user(u64_to_user_ptr(config->data), config->size);
+		if (IS_ERR(blob))
+			return PTR_ERR(blob);
+	}
+	mutex_lock(&s->mutex);
+	dev = find_device(s, config->device);
+	if (!dev) {
+		err = -ENOENT;
+	} else if (s->role == VFIO_MIGMUX_ROLE_DESTINATION) {
+		err = migmux_session_refuse(s, -EBUSY, "a destination receives its config blobs");
+	} else {
+		spin_lock(&s->lock);
+		if (dev->config_done) {
+			err = -EBUSY;
+		} else {
+			swap(dev->config_frame.config, blob);
+			dev->config_frame.bytes = config->size;
+		}
+		spin_unlock(&s->lock);
+		if (err)
+			migmux_session_refuse(s, err, "the state of device %u is sent already",
+					      config->device);
+	}
+	mutex_unlock(&s->mutex);
+	kvfree(blob);
+	return err;
+}
+
+long migmux_ioctl_config_get(struct migmux_session *s, void *args)
+{
+	struct vfio_migmux_config *config = args;
+	struct migmux_device *dev;
+	u32 room = config->size;
+	bool there;
+	int err = 0;
+
+	mutex_lock(&s->mutex);
+	dev = find_device(s, config->device);
+	if (!dev) {
+		err = -ENOENT;
+		goto out;
+	}
+	/* what is there does not change any more on a destination, and only under
+	 * our mutex on a source
+	 */
+	spin_lock(&s->lock);
+	there = s->role == VFIO_MIGMUX_ROLE_DESTINATION ? dev->eof && dev->config_done :
+							  dev->config_frame.bytes;
+	spin_unlock(&s->lock);
+	if (!there || !dev->config_frame.bytes) {
+		err = migmux_session_refuse(s, -ENODATA, "there is no config blob of device %u",
+					    config->device);
+		goto out;
+	}
+	config->size = dev->config_frame.bytes;
+	if (room < config->size)
+		err = migmux_session_refuse(s, -ENOSPC, "the config blob has %u bytes, and %u fit",
+					    config->size, room);
+	else if (copy_to_user(u64_to_user_ptr(config->data),
+			      dev->config_frame.config, config->size))
+		err = -EFAULT;
+out:
+	mutex_unlock(&s->mutex);
+	return err;
+}

@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * vfio_migmux: migrate the state of several VFIO devices at once.
+ */
+#include <linux/miscdevice.h>
+#include <linux/module.h>
+#include <linux/sizes.h>
+#include <linux/workqueue.h>
+
+#define CREATE_TRACE_POINTS
+#include "trace.h"
+
+#include "compat.h"
+#include "hook.h"
+#include "main.h"
+#include "net.h"
+#include "netlink.h"
+#include "session.h"
+
+static unsigned int staging_default_mib = 32;
+module_param(staging_default_mib, uint, 0644);
+MODULE_PARM_DESC(staging_default_mib,
+		 "staging memory of a session that asks for none, in MiB (default 32)");
+
+static unsigned int staging_max_mib = 1024;
+module_param(staging_max_mib, uint, 0644);
+MODULE_PARM_DESC(staging_max_mib,
+		 "most staging memory that a session can ask for, in MiB (default 1024)");
+
+struct workqueue_struct *migmux_wq;
+
+/**
+ * migmux_staging_max() - most staging that a session can have, in bytes
+ *
+ * At least one frame.
+ */
+u64 migmux_staging_max(void)
+{
+	return (u64)clamp(READ_ONCE(staging_max_mib), 1U, 65536U) * SZ_1M;
+}
+
+/**
+ * migmux_staging_default() - staging of a session that asks for 0, in bytes
+ */
+u64 migmux_staging_default(void)
+{
+	return clamp((u64)READ_ONCE(staging_default_mib) * SZ_1M, (u64)SZ_1M,
+		     migmux_staging_max());
+}
+
+static struct miscdevice misc = {
+	.minor = MISC_DYNAMIC_MINOR,
+	.name = "vfio_migmux",
+	.nodename = "vfio/migmux",
+	.mode = 0600,
+	.fops = &migmux_fops,
+};
+
+static int __init migmux_init(void)
+{
+	int err;
+
+	migmux_wq = alloc_workqueue("vfio_migmux", WQ_UNBOUND, 0);
+	if (!migmux_wq)
+		return -ENOMEM;
+	err = migmux_net_init();
+	if (err)
+		goto err_wq;
+	err = migmux_netlink_init();
+	if (err)
+		goto err_net;
+	err = misc_register(&misc);
+	if (err)
+		goto err_netlink;
+	err = migmux_hook_init(misc.this_device);
+	if (err)
+		goto err_misc;
+	return 0;
+
+err_misc:
+	misc_deregister(&misc);
+err_netlink:
+	migmux_netlink_exit();
+err_net:
+	migmux_net_exit();
+err_wq:
+	destroy_workqueue(migmux_wq);
+	return err;
+}
+
+/*
+ * An open session holds a reference to the module, so none lives here, and no
+ * mover, batch or link that is in use.
+ */
+static void __exit migmux_exit(void)
+{
+	migmux_hook_exit();
+	misc_deregister(&misc);
+	migmux_netlink_exit();
+	migmux_net_exit();
+	destroy_workqueue(migmux_wq);
+}
+
+module_init(migmux_init);
+module_exit(migmux_exit);
+
+MODULE_LICENSE("GPL");
+MODULE_DESCRIPTION("Migrate the state of several VFIO devices at once");
+MODULE_AUTHOR("vfio_migmux developers");

@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Movers. The rules that shape this file: a vhost_task has no file table; it
+ * may end at any time by SIGKILL, and then calls handle_sigkill() unless
+ * vhost_task_stop() came first; it must be stopped exactly once, and not by
+ * itself.
+ */
+#include <linux/err.h>
+#include <linux/sched.h>
+#include <linux/sched/signal.h>
+#include <linux/sched/vhost_task.h>
+
+#include "mover.h"
+#include "trace.h"
+
+static bool run(void *data)
+{
+	struct migmux_mover *mover = data;
+
+	/*
+	 * Still TASK_INTERRUPTIBLE: a wake-up after ready() said no makes the
+	 * schedule() that follows return at once.
+	 */
+	if (!mover->ops->ready(mover))
+		return false;
+	__set_current_state(TASK_RUNNING);
+	/* a stop or kill signal: back to the loop that handles it */
+	if (!signal_pending(current))
+		mover->ops->step(mover);
+	return true;
+}
+
+static void killed(void *data)
+{
+	struct migmux_mover *mover = data;
+
+	mover->ops->killed(mover);
+}
+
+/**
+ * migmux_mover_init() - prepare a mover that is not running
+ * @mover: the mover
+ */
+void migmux_mover_init(struct migmux_mover *mover)
+{
+	spin_lock_init(&mover->lock);
+	mover->task = NULL;
+}
+
+/**
+ * migmux_mover_start() - create the thread and let it run
+ * @mover: the mover, not running
+ * @ops: what it does
+ * @name: name of the thread, 15 characters are shown
+ *
+ * Context: the VMM's ioctl: the thread is a copy of the current one. Sleeps.
+ * Return: 0, or the error of creating a thread (-EAGAIN, -ENOMEM).
+ */
+int migmux_mover_start(struct migmux_mover *mover,
+		       const struct migmux_mover_ops *ops, const char *name)
+{
+	struct vhost_task *task;
+
+	mover->ops = ops;
+	task = vhost_task_create(run, killed, mover, name);
+	if (IS_ERR(task))
+		return PTR_ERR(task);
+	spin_lock_irq(&mover->lock);
+	mover->task = task;
+	spin_unlock_irq(&mover->lock);
+	trace_migmux_object_create("mover", mover);
+	vhost_task_start(task);
+	return 0;
+}
+
+/**
+ * migmux_mover_wake() - make the mover look whether it is ready
+ * @mover: the mover, whether running or not
+ *
+ * Context: any but hard irq.
+ */
+void migmux_mover_wake(struct migmux_mover *mover)
+{
+	unsigned long flags;
+
+	/* from a socket's wait queue, which may have irqs off */
+	spin_lock_irqsave(&mover->lock, flags);
+	if (mover->task)
+		vhost_task_wake(mover->task);
+	spin_unlock_irqrestore(&mover->lock, flags);
+}
+
+/**
+ * migmux_mover_stop() - end the thread
+ * @mover: the mover; nothing happens if it is not running
+ *
+ * Waits for the step it is in. Afterwards neither ops function runs.
+ *
+ * Context: sleeps. Not from a mover. Calls must not overlap.
+ */
+void migmux_mover_stop(struct migmux_mover *mover)
+{
+	struct vhost_task *task;
+	unsigned long flags;
+
+	spin_lock_irqsave(&mover->lock, flags);
+	task = mover->task;
+	mover->task = NULL;
+	spin_unlock_irqrestore(&mover->lock, flags);
+	if (!task)
+		return;
+	vhost_task_stop(task);
+	trace_migmux_object_destroy("mover", mover);
+}

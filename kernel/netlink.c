@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The generic netlink family. Operations are in netlink_<object>.c; tables and
+ * policies are generated from Documentation/netlink/specs/vfio_migmux.yaml.
+ */
+#include "netlink.h"
+#include "netlink_gen.h"
+
+/* Set while the family has its multicast group. */
+static bool registered;
+
+/**
+ * migmux_netlink_require() - check that a request has an attribute
+ * @info: the request; gets the reason of a refusal
+ * @attr: the attribute
+ * @name: its name in words
+ *
+ * Return: 0 or -EINVAL.
+ */
+int migmux_netlink_require(struct genl_info *info, u32 attr, const char *name)
+{
+	if (!GENL_REQ_ATTR_CHECK(info, attr))
+		return 0;
+	GENL_SET_ERR_MSG_FMT(info, "attribute '%s' is missing", name);
+	return -EINVAL;
+}
+
+/**
+ * migmux_netlink_ntf_new() - begin a notification
+ * @net: for whom
+ * @cmd: what about
+ * @size: most bytes of its attributes
+ * @info: gets what genlmsg_iput() needs
+ *
+ * Context: sleeps.
+ * Return: an empty message for migmux_netlink_ntf_send(), or NULL if nobody listens or
+ * there is no memory: a listener then learns from its overrun that it missed
+ * something.
+ */
+struct sk_buff *migmux_netlink_ntf_new(struct net *net, u8 cmd, size_t size,
+				       struct genl_info *info)
+{
+	struct sk_buff *msg;
+
+	if (!READ_ONCE(registered) ||
+	    !genl_has_listeners(&vfio_migmux_nl_family, net,
+				VFIO_MIGMUX_NLGRP_EVENTS))
+		return NULL;
+	msg = genlmsg_new(size, GFP_KERNEL);
+	if (!msg) {
+		genl_set_err(&vfio_migmux_nl_family, net, 0,
+			     VFIO_MIGMUX_NLGRP_EVENTS, -ENOBUFS);
+		return NULL;
+	}
+	genl_info_init_ntf(info, &vfio_migmux_nl_family, cmd);
+	return msg;
+}
+
+/**
+ * migmux_netlink_ntf_send() - end a notification
+ * @net: for whom
+ * @msg: the message; consumed
+ * @err: it could not be filled: its size was wrong
+ *
+ * Context: sleeps.
+ */
+void migmux_netlink_ntf_send(struct net *net, struct sk_buff *msg, int err)
+{
+	if (WARN_ON_ONCE(err)) {
+		nlmsg_free(msg);
+		return;
+	}
+	genlmsg_multicast_netns(&vfio_migmux_nl_family, net, msg, 0,
+				VFIO_MIGMUX_NLGRP_EVENTS, GFP_KERNEL);
+}
+
+/**
+ * migmux_netlink_init() - open the module to netlink
+ *
+ * After migmux_net_init(). Notifications before it are dropped.
+ *
+ * Context: sleeps.
+ * Return: 0 or an error.
+ */
+int migmux_netlink_init(void)
+{
+	int err;
+
+	err = genl_register_family(&vfio_migmux_nl_family);
+	if (!err)
+		WRITE_ONCE(registered, true);
+	return err;
+}
+
+/**
+ * migmux_netlink_exit() - close it again
+ *
+ * When this returns no request runs any more. Nobody else may notify while it
+ * runs, but later again: that is dropped.
+ *
+ * Context: sleeps.
+ */
+void migmux_netlink_exit(void)
+{
+	WRITE_ONCE(registered, false);
+	genl_unregister_family(&vfio_migmux_nl_family);
+}

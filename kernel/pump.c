@@ -1,0 +1,232 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The pump: a device's data file into frames, each onto one of its channels.
+ */
+#include <linux/file.h>
+#include <linux/fs.h>
+#include <linux/ktime.h>
+#include <linux/sched/signal.h>
+#include <linux/slab.h>
+
+#include "channel.h"
+#include "hook.h"
+#include "pump.h"
+#include "sched.h"
+#include "send.h"
+#include "session.h"
+#include "staging.h"
+#include "trace.h"
+
+static struct migmux_device *to_device(struct migmux_mover *mover)
+{
+	return container_of(mover, struct migmux_device, mover);
+}
+
+/* Waits for memory are measured from the first look that found none. */
+static bool memory_ready(struct migmux_device *dev)
+	__must_hold(&dev->session->lock)
+{
+	struct migmux_session *s = dev->session;
+	u64 since = dev->stalled_staging;
+
+	lockdep_assert_held(&s->lock);
+	if (!s->staging->nr_free) {
+		if (!since)
+			dev->stalled_staging = ktime_get_ns();
+		return false;
+	}
+	if (since) {
+		dev->stalled_staging = 0;
+		spin_lock(&s->report->lock);
+		dev->report->t.stall_staging_ns += ktime_get_ns() - since;
+		spin_unlock(&s->report->lock);
+	}
+	return true;
+}
+
+static bool ready(struct migmux_mover *mover)
+{
+	struct migmux_device *dev = to_device(mover);
+	struct migmux_session *s = dev->session;
+	bool ok;
+
+	spin_lock(&s->lock);
+	ok = !s->failed && dev->data_file && !dev->eof && memory_ready(dev);
+	spin_unlock(&s->lock);
+	return ok;
+}
+
+static void fail(struct migmux_device *dev, int err, const char *what)
+{
+	migmux_device_set_error(dev, err);
+	migmux_session_fail(dev->session, err, dev->index, VFIO_MIGMUX_INDEX_NONE,
+			    "%s: %s: error %d", dev->hook->name, what, -err);
+}
+
+static int encode(struct migmux_device *dev, struct migmux_frame *frame, bool config)
+{
+	const struct migmux_wire_head head = {
+		.idstr = dev->idstr,
+		.instance_id = dev->instance_id,
+		.bytes = frame->bytes,
+		.idx = dev->next_idx,
+		.config = config,
+	};
+
+	frame->gather.idx = dev->next_idx++;
+	return migmux_wire_frame_encode(&frame->header, &head);
+}
+
+/* Session's lock: a mover of one channel may die meanwhile. */
+static struct migmux_channel *choose(struct migmux_device *dev)
+	__must_hold(&dev->session->lock)
+{
+	const struct migmux_sched_chan *chans[MIGMUX_MAX_CHANNELS];
+	struct migmux_channel *ch;
+	int pick;
+	u32 n = 0;
+
+	list_for_each_entry(ch, &dev->channels, dev_node)
+		chans[n++] = &ch->sched;
+	pick = migmux_sched_pick(chans, n);
+	if (pick < 0)
+		return NULL;
+	return container_of(chans[pick], struct migmux_channel, sched);
+}
+
+static int dispatch(struct migmux_device *dev, struct migmux_frame *frame)
+{
+	struct migmux_session *s = dev->session;
+	struct migmux_channel *ch;
+
+	spin_lock(&s->lock);
+	ch = choose(dev);
+	if (ch) {
+		dev->unsent++;
+		ch->sched.queued += sizeof(frame->header) + frame->bytes;
+		list_add_tail(&frame->node, &ch->queue);
+	}
+	spin_unlock(&s->lock);
+	if (!ch)
+		return -EPIPE;
+	migmux_mover_wake(&ch->mover);
+	return 0;
+}
+
+/* The device's state is complete: the config frame says so on the wire. */
+static void finish(struct migmux_device *dev)
+{
+	struct migmux_session *s = dev->session;
+	struct migmux_frame *frame = &dev->config_frame;
+	int err;
+
+	spin_lock(&s->lock);
+	dev->eof = true;
+	dev->config_done = true;
+	spin_unlock(&s->lock);
+	err = encode(dev, frame, true);
+	if (!err)
+		err = dispatch(dev, frame);
+	if (err)
+		fail(dev, err, "cannot send the config frame");
+}
+
+static void account(struct migmux_device *dev, u64 start, size_t bytes)
+{
+	struct vfio_migmux_timeline_device *t = &dev->report->t;
+	const u64 now = ktime_get_ns();
+
+	spin_lock(&dev->session->report->lock);
+	t->bytes += bytes;
+	t->stall_device_ns += now - start;
+	if (!t->first_byte_ns && bytes)
+		t->first_byte_ns = now;
+	spin_unlock(&dev->session->report->lock);
+}
+
+static struct migmux_frame *take_memory(struct migmux_device *dev)
+{
+	struct migmux_session *s = dev->session;
+	struct migmux_frame *frame;
+
+	spin_lock(&s->lock);
+	frame = migmux_staging_get(s->staging, s->report);
+	spin_unlock(&s->lock);
+	if (frame)
+		frame->device = dev;
+	return frame;
+}
+
+static void give_back(struct migmux_session *s, struct migmux_frame *frame)
+{
+	spin_lock(&s->lock);
+	migmux_staging_put(s->staging, frame);
+	spin_unlock(&s->lock);
+	migmux_session_wake_stalled(s);
+}
+
+/*
+ * One read of the data file. Nobody changes dev->data_file while this mover
+ * runs and the device is in a state that has one.
+ */
+static ssize_t read_state(struct migmux_device *dev, struct migmux_frame *frame)
+{
+	struct file *file = dev->data_file;
+	const u64 start = ktime_get_ns();
+	ssize_t n;
+
+	if (!file->f_op->read || !(file->f_mode & FMODE_READ))
+		return -EOPNOTSUPP;
+	n = file->f_op->read(file, (char __user *)frame->uaddr,
+			     MIGMUX_WIRE_DATA_MAX, NULL);
+	if (n > MIGMUX_WIRE_DATA_MAX)
+		return -EIO;
+	account(dev, start, n > 0 ? n : 0);
+	return n;
+}
+
+static void step(struct migmux_mover *mover)
+{
+	struct migmux_device *dev = to_device(mover);
+	struct migmux_session *s = dev->session;
+	struct migmux_frame *frame;
+	ssize_t n;
+	int err;
+
+	frame = take_memory(dev);
+	if (!frame)
+		return;
+	if (!dev->next_idx)
+		migmux_session_phase_start(s, dev->index, VFIO_MIGMUX_PHASE_TRANSFER);
+	n = read_state(dev, frame);
+	if (n > 0) {
+		frame->bytes = n;
+		err = encode(dev, frame, false);
+		trace_migmux_frame_read(s->report->id, dev->index,
+					VFIO_MIGMUX_INDEX_NONE,
+					frame->gather.idx, n);
+		if (!err)
+			err = dispatch(dev, frame);
+		if (!err)
+			return;
+		give_back(s, frame);
+		fail(dev, err, "no channel takes its state");
+		return;
+	}
+	give_back(s, frame);
+	if (!n)
+		finish(dev);
+	else if (n != -EINTR && n != -ERESTARTSYS)
+		fail(dev, n, "reading its state");
+}
+
+static void mover_killed(struct migmux_mover *mover)
+{
+	migmux_session_killed(to_device(mover)->session);
+}
+
+const struct migmux_mover_ops migmux_pump_ops = {
+	.ready = ready,
+	.step = step,
+	.killed = mover_killed,
+};

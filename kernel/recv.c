@@ -1,0 +1,441 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The destination's end of a channel. One mover receives frames, straight into
+ * staging, and hands them to the gather of their device. Everything that comes
+ * is hostile until wire.c and gather.c have seen it.
+ */
+#include <linux/bvec.h>
+#include <linux/ktime.h>
+#include <linux/mm.h>
+#include <linux/net.h>
+#include <linux/slab.h>
+#include <linux/uio.h>
+
+#include "channel.h"
+#include "recv.h"
+#include "session.h"
+#include "staging.h"
+#include "trace.h"
+
+static struct migmux_channel *to_channel(struct migmux_mover *mover)
+{
+	return container_of(mover, struct migmux_channel, mover);
+}
+
+static void fail(struct migmux_channel *ch, int err, const char *what)
+{
+	migmux_session_fail(ch->session, err, VFIO_MIGMUX_INDEX_NONE, ch->id,
+			    "channel %u from %s: %s", ch->id, ch->peer, what);
+}
+
+static void refuse(struct migmux_channel *ch, const struct migmux_wire_fault *fault)
+{
+	char text[MIGMUX_WIRE_FAULT_LEN];
+	const u32 device = ch->device ? ch->device->index : VFIO_MIGMUX_INDEX_NONE;
+
+	migmux_wire_fault_format(text, sizeof(text), fault);
+	migmux_session_fail(ch->session, -EPROTO, device, ch->id,
+			    "channel %u from %s%s%s: %s", ch->id, ch->peer,
+			    ch->device ? ", device " : "",
+			    ch->device ? ch->device->idstr : "", text);
+}
+
+/* Session's lock: may the frame at the head of the channel have memory? */
+static bool admitted(struct migmux_channel *ch)
+	__must_hold(&ch->session->lock)
+{
+	struct migmux_session *s = ch->session;
+
+	lockdep_assert_held(&s->lock);
+	return migmux_gather_admit(&ch->device->gather, ch->head.idx,
+				   s->staging->nr_free);
+}
+
+static bool ready_admit(struct migmux_channel *ch)
+{
+	struct migmux_session *s = ch->session;
+	bool ok;
+
+	spin_lock(&s->lock);
+	ok = admitted(ch);
+	if (!ok && !ch->stalled)
+		ch->stalled = ktime_get_ns();
+	spin_unlock(&s->lock);
+	return ok;
+}
+
+static bool ready(struct migmux_mover *mover)
+{
+	struct migmux_channel *ch = to_channel(mover);
+	struct migmux_session *s = ch->session;
+
+	if (READ_ONCE(s->failed) || ch->closed)
+		return false;
+	switch (ch->rx) {
+	case MIGMUX_RX_PREFIX:
+		if (READ_ONCE(s->verdict_due) && !ch->have)
+			return true;
+		fallthrough;
+	case MIGMUX_RX_INIT:
+	case MIGMUX_RX_HEADER:
+	case MIGMUX_RX_DATA:
+	case MIGMUX_RX_CONFIRM:
+		return test_bit(MIGMUX_CHANNEL_READABLE, &ch->flags);
+	case MIGMUX_RX_ADMIT:
+		return ready_admit(ch);
+	case MIGMUX_RX_VERDICT:
+		return test_bit(MIGMUX_CHANNEL_WRITABLE, &ch->flags);
+	case MIGMUX_RX_DONE:
+		break;
+	}
+	return false;
+}
+
+/* All that is known about what will not come any more. */
+static void closed_early(struct migmux_session *s)
+{
+	struct migmux_device *dev;
+	bool missing;
+	u32 i, first;
+
+	migmux_session_for_each_device(s, dev, i) {
+		spin_lock(&s->lock);
+		missing = migmux_gather_missing(&dev->gather, &first);
+		spin_unlock(&s->lock);
+		if (!missing)
+			continue;
+		migmux_session_fail(s, -EPROTO, i, VFIO_MIGMUX_INDEX_NONE,
+				    "device %s: all channels are closed, and frame %u has not come",
+				    dev->idstr, first);
+		return;
+	}
+}
+
+/* The peer closed the channel at a boundary: well, unless something is missing. */
+static void peer_closed(struct migmux_channel *ch)
+{
+	struct migmux_session *s = ch->session;
+	bool all;
+
+	if (s->verdict) {
+		fail(ch, -ECONNABORTED, "closed by the source before the end");
+		return;
+	}
+	spin_lock(&s->lock);
+	ch->closed = true;
+	all = ++s->nr_closed == s->nr_channels;
+	spin_unlock(&s->lock);
+	if (all)
+		closed_early(s);
+}
+
+/* One record of the channel into ch->buf; true when it is there. */
+static bool record(struct migmux_channel *ch, u32 at, u32 size)
+{
+	int ret = migmux_channel_recv(ch, ch->buf + at, size);
+
+	if (ret == 1)
+		return true;
+	if (ret == -ECONNABORTED)
+		fail(ch, ret, "closed in the middle of a header");
+	else if (!ret && at)
+		fail(ch, -ECONNABORTED, "closed in the middle of a header");
+	else if (!ret)
+		peer_closed(ch);
+	else if (ret != -EAGAIN)
+		fail(ch, ret, "broke while receiving");
+	return false;
+}
+
+static void step_init(struct migmux_channel *ch)
+{
+	static const u8 uuid[MIGMUX_WIRE_UUID_LEN];
+	struct migmux_wire_fault fault = { };
+	u8 id;
+
+	if (!record(ch, 0, sizeof(struct migmux_wire_init)))
+		return;
+	if (migmux_wire_init_decode((void *)ch->buf, uuid, &id, &fault)) {
+		refuse(ch, &fault);
+		return;
+	}
+	ch->init_received = true;
+	ch->rx = MIGMUX_RX_PREFIX;
+}
+
+static void step_prefix(struct migmux_channel *ch)
+{
+	struct migmux_wire_fault fault = { };
+	enum migmux_wire_kind kind;
+
+	if (READ_ONCE(ch->session->verdict_due) && !ch->have) {
+		ch->rx = MIGMUX_RX_VERDICT;
+		return;
+	}
+	if (!record(ch, 0, sizeof(struct migmux_wire_prefix)))
+		return;
+	if (migmux_wire_prefix_decode((void *)ch->buf, &kind, &fault)) {
+		refuse(ch, &fault);
+		return;
+	}
+	if (kind != MIGMUX_WIRE_DEVICE_STATE) {
+		fail(ch, -EPROTO, "a RAM packet came: give the session channels of its own");
+		return;
+	}
+	ch->rx = MIGMUX_RX_HEADER;
+}
+
+static struct migmux_device *find_device(struct migmux_session *s,
+					 const struct migmux_wire_head *head)
+{
+	struct migmux_device *dev;
+	u32 i;
+
+	migmux_session_for_each_device(s, dev, i)
+		if (dev->instance_id == head->instance_id &&
+		    !strcmp(dev->idstr, head->idstr))
+			return dev;
+	return NULL;
+}
+
+/* The first frame says whose channel it is. */
+static bool bind(struct migmux_channel *ch)
+{
+	struct migmux_session *s = ch->session;
+	struct migmux_device *dev = find_device(s, &ch->head);
+
+	if (!dev) {
+		migmux_session_fail(s, -EPROTO, VFIO_MIGMUX_INDEX_NONE, ch->id,
+				    "channel %u from %s: device %s, instance %u is not in this session",
+				    ch->id, ch->peer, ch->head.idstr,
+				    ch->head.instance_id);
+		return false;
+	}
+	if (ch->device && ch->device != dev) {
+		migmux_session_fail(s, -EPROTO, dev->index, ch->id,
+				    "channel %u from %s: a frame of %s on the channel of %s",
+				    ch->id, ch->peer, dev->idstr, ch->device->idstr);
+		return false;
+	}
+	if (ch->device)
+		return true;
+	ch->device = dev;
+	spin_lock(&s->lock);
+	dev->nr_channels++;
+	spin_lock(&s->report->lock);
+	dev->report->t.nr_channels = dev->nr_channels;
+	if (!dev->report->t.first_byte_ns)
+		dev->report->t.first_byte_ns = ktime_get_ns();
+	spin_unlock(&s->report->lock);
+	spin_unlock(&s->lock);
+	if (dev->nr_channels == 1)
+		migmux_session_phase_start(s, dev->index, VFIO_MIGMUX_PHASE_TRANSFER);
+	return true;
+}
+
+/* The frame has all its bytes: it is the gather's. */
+static void deliver(struct migmux_channel *ch)
+{
+	struct migmux_session *s = ch->session;
+	struct migmux_frame *frame = ch->frame;
+	struct migmux_device *dev = ch->device;
+
+	trace_migmux_frame_received(s->report->id, dev->index, ch->id,
+				    frame->gather.idx, frame->bytes);
+	ch->frame = NULL;
+	ch->rx = MIGMUX_RX_PREFIX;
+	spin_lock(&s->lock);
+	migmux_gather_ready(&frame->gather);
+	if (!frame->bvec)
+		dev->config_done = true;
+	spin_unlock(&s->lock);
+	migmux_mover_wake(&dev->mover);
+}
+
+/* A config frame has memory of its own, bounded by its size on the wire. */
+static void accept_config(struct migmux_channel *ch)
+{
+	struct migmux_session *s = ch->session;
+	struct migmux_device *dev = ch->device;
+	struct migmux_frame *frame = &dev->config_frame;
+	struct migmux_wire_fault fault = { };
+	struct migmux_gather_node second;
+	void *buf = NULL;
+	int err;
+
+	if (ch->head.bytes) {
+		buf = kvmalloc(ch->head.bytes, GFP_KERNEL_ACCOUNT);
+		if (!buf) {
+			fail(ch, -ENOMEM, "no memory for a config blob");
+			return;
+		}
+	}
+	spin_lock(&s->lock);
+	/* a second one is refused, and must not touch the first */
+	err = migmux_gather_claim(&dev->gather, dev->gather.config ?
+				  &second : &frame->gather,
+				  ch->head.idx, true, &fault);
+	if (!err) {
+		frame->config = buf;
+		frame->bytes = ch->head.bytes;
+	}
+	spin_unlock(&s->lock);
+	if (err) {
+		kvfree(buf);
+		refuse(ch, &fault);
+		return;
+	}
+	ch->frame = frame;
+	ch->offset = 0;
+	ch->rx = MIGMUX_RX_DATA;
+	if (!frame->bytes)
+		deliver(ch);
+}
+
+static void step_header(struct migmux_channel *ch)
+{
+	const u32 prefix = sizeof(struct migmux_wire_prefix);
+	struct migmux_wire_frame *header = (void *)ch->buf;
+	struct migmux_wire_fault fault = { };
+
+	if (!record(ch, prefix, sizeof(*header) - prefix))
+		return;
+	if (migmux_wire_packet_decode(&header->packet, &ch->head, &fault) ||
+	    migmux_wire_payload_decode(&header->payload, &ch->head, &fault)) {
+		refuse(ch, &fault);
+		return;
+	}
+	if (!bind(ch))
+		return;
+	if (migmux_gather_rise(&ch->floor, ch->head.idx, &fault)) {
+		refuse(ch, &fault);
+		return;
+	}
+	if (ch->head.config)
+		accept_config(ch);
+	else
+		ch->rx = MIGMUX_RX_ADMIT;
+}
+
+static void step_admit(struct migmux_channel *ch)
+{
+	struct migmux_session *s = ch->session;
+	struct migmux_wire_fault fault = { };
+	struct migmux_frame *frame = NULL;
+	u64 waited = 0;
+	int err = 0;
+
+	spin_lock(&s->lock);
+	if (admitted(ch))
+		frame = migmux_staging_get(s->staging, s->report);
+	if (frame) {
+		if (ch->stalled)
+			waited = ktime_get_ns() - ch->stalled;
+		ch->stalled = 0;
+		err = migmux_gather_claim(&ch->device->gather, &frame->gather,
+					  ch->head.idx, false, &fault);
+		if (err)
+			migmux_staging_put(s->staging, frame);
+	}
+	spin_unlock(&s->lock);
+	if (!frame)
+		return;
+	if (err) {
+		refuse(ch, &fault);
+		return;
+	}
+	if (waited) {
+		spin_lock(&s->report->lock);
+		ch->device->report->t.stall_staging_ns += waited;
+		spin_unlock(&s->report->lock);
+	}
+	frame->device = ch->device;
+	frame->bytes = ch->head.bytes;
+	ch->frame = frame;
+	ch->offset = 0;
+	ch->rx = MIGMUX_RX_DATA;
+}
+
+static int recv_data(struct migmux_channel *ch)
+{
+	struct msghdr msg = { .msg_flags = MSG_DONTWAIT | MSG_NOSIGNAL };
+	struct migmux_frame *frame = ch->frame;
+	const size_t left = frame->bytes - ch->offset;
+	struct kvec vec;
+
+	if (frame->bvec) {
+		iov_iter_bvec(&msg.msg_iter, ITER_DEST, frame->bvec,
+			      frame->nr_bvec, frame->bytes);
+		iov_iter_advance(&msg.msg_iter, ch->offset);
+	} else {
+		vec.iov_base = frame->config + ch->offset;
+		vec.iov_len = left;
+		iov_iter_kvec(&msg.msg_iter, ITER_DEST, &vec, 1, left);
+	}
+	return sock_recvmsg(ch->sock, &msg, msg.msg_flags);
+}
+
+static void step_data(struct migmux_channel *ch)
+{
+	int ret;
+
+	migmux_channel_try(ch, MIGMUX_CHANNEL_READABLE);
+	ret = recv_data(ch);
+	if (ret == -EAGAIN)
+		return;
+	if (!ret) {
+		fail(ch, -ECONNABORTED, "closed in the middle of a frame");
+		return;
+	}
+	if (ret < 0) {
+		fail(ch, ret, "broke while receiving");
+		return;
+	}
+	set_bit(MIGMUX_CHANNEL_READABLE, &ch->flags);
+	atomic64_add(ret, &ch->received);
+	ch->offset += ret;
+	if (ch->offset == ch->frame->bytes)
+		deliver(ch);
+}
+
+static void step(struct migmux_mover *mover)
+{
+	struct migmux_channel *ch = to_channel(mover);
+
+	switch (ch->rx) {
+	case MIGMUX_RX_INIT:
+		step_init(ch);
+		break;
+	case MIGMUX_RX_PREFIX:
+		step_prefix(ch);
+		break;
+	case MIGMUX_RX_HEADER:
+		step_header(ch);
+		break;
+	case MIGMUX_RX_ADMIT:
+		step_admit(ch);
+		break;
+	case MIGMUX_RX_DATA:
+		step_data(ch);
+		break;
+	case MIGMUX_RX_VERDICT:
+		migmux_verdict_send(ch);
+		break;
+	case MIGMUX_RX_CONFIRM:
+		migmux_verdict_await(ch);
+		break;
+	case MIGMUX_RX_DONE:
+		break;
+	}
+}
+
+static void mover_killed(struct migmux_mover *mover)
+{
+	migmux_session_killed(to_channel(mover)->session);
+}
+
+const struct migmux_mover_ops migmux_recv_mover_ops = {
+	.ready = ready,
+	.step = step,
+	.killed = mover_killed,
+};

@@ -1,0 +1,237 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The source's end of a channel. One mover sends frames and receives the verdict.
+ */
+#include <linux/bvec.h>
+#include <linux/ktime.h>
+#include <linux/net.h>
+#include <linux/uio.h>
+
+#include "channel.h"
+#include "send.h"
+#include "session.h"
+#include "staging.h"
+#include "trace.h"
+
+static struct migmux_channel *to_channel(struct migmux_mover *mover)
+{
+	return container_of(mover, struct migmux_channel, mover);
+}
+
+/* The copying method: the socket is done with the memory when it has taken it. */
+static ssize_t copy_send(struct migmux_channel *ch, struct migmux_frame *frame,
+			 size_t offset)
+{
+	struct msghdr msg = { .msg_flags = MSG_DONTWAIT | MSG_NOSIGNAL };
+	struct kvec vec;
+	size_t left;
+
+	if (offset < sizeof(frame->header)) {
+		vec.iov_base = (void *)&frame->header + offset;
+		vec.iov_len = sizeof(frame->header) - offset;
+		if (frame->bytes)
+			msg.msg_flags |= MSG_MORE;
+		return kernel_sendmsg(ch->sock, &msg, &vec, 1, vec.iov_len);
+	}
+	offset -= sizeof(frame->header);
+	left = frame->bytes - offset;
+	if (frame->bvec) {
+		iov_iter_bvec(&msg.msg_iter, ITER_SOURCE, frame->bvec,
+			      frame->nr_bvec, frame->bytes);
+		iov_iter_advance(&msg.msg_iter, offset);
+	} else {
+		vec.iov_base = frame->config + offset;
+		vec.iov_len = left;
+		iov_iter_kvec(&msg.msg_iter, ITER_SOURCE, &vec, 1, left);
+	}
+	return sock_sendmsg(ch->sock, &msg);
+}
+
+static const struct migmux_send_ops copy_ops = {
+	.method = VFIO_MIGMUX_SEND_METHOD_COPY,
+	.send = copy_send,
+};
+
+/**
+ * migmux_send_choose() - the best way to send through a socket
+ * @sock: a socket that can be a channel
+ */
+const struct migmux_send_ops *migmux_send_choose(struct socket *sock)
+{
+	return &copy_ops;
+}
+
+static bool has_work(struct migmux_channel *ch)
+{
+	return !ch->init_sent || ch->frame || !list_empty_careful(&ch->queue) ||
+	       migmux_verdict_confirm_due(ch);
+}
+
+static bool ready(struct migmux_mover *mover)
+{
+	struct migmux_channel *ch = to_channel(mover);
+
+	if (READ_ONCE(ch->session->failed))
+		return false;
+	if (migmux_verdict_expected(ch) &&
+	    test_bit(MIGMUX_CHANNEL_READABLE, &ch->flags))
+		return true;
+	return !ch->send_error && test_bit(MIGMUX_CHANNEL_WRITABLE, &ch->flags) &&
+	       has_work(ch);
+}
+
+static void note_block(struct migmux_channel *ch, bool blocked)
+{
+	const u64 now = ktime_get_ns();
+
+	if (blocked && !ch->blocked)
+		ch->blocked = now;
+	if (blocked || !ch->blocked)
+		return;
+	spin_lock(&ch->session->report->lock);
+	ch->device->report->t.stall_wire_ns += now - ch->blocked;
+	spin_unlock(&ch->session->report->lock);
+	ch->blocked = 0;
+}
+
+/*
+ * A peer that refuses what we send says why before it closes, so with a verdict
+ * to come a broken socket is read to its end first.
+ */
+static void broken(struct migmux_channel *ch, int err)
+{
+	struct migmux_session *s = ch->session;
+
+	if (s->verdict && ch->init_sent) {
+		ch->send_error = err;
+		ch->have = 0;
+		spin_lock(&s->lock);
+		ch->sched.dead = true;
+		spin_unlock(&s->lock);
+		set_bit(MIGMUX_CHANNEL_READABLE, &ch->flags);
+		return;
+	}
+	migmux_session_fail(s, err, ch->device->index, ch->id,
+			    "channel %u to %s broke while sending: error %d",
+			    ch->id, ch->peer, -err);
+}
+
+static void send_init(struct migmux_channel *ch)
+{
+	static const u8 uuid[MIGMUX_WIRE_UUID_LEN];
+	struct migmux_wire_init init;
+	int ret;
+
+	migmux_wire_init_encode(&init, uuid, ch->id);
+	ret = migmux_channel_reply(ch, &init, sizeof(init));
+	if (ret == 1)
+		ch->init_sent = true;
+	else if (ret != -EAGAIN)
+		broken(ch, ret);
+}
+
+static struct migmux_frame *dequeue(struct migmux_channel *ch)
+{
+	struct migmux_session *s = ch->session;
+	struct migmux_frame *frame;
+
+	spin_lock(&s->lock);
+	frame = list_first_entry_or_null(&ch->queue, struct migmux_frame, node);
+	if (frame)
+		list_del_init(&frame->node);
+	spin_unlock(&s->lock);
+	return frame;
+}
+
+static void frame_done(struct migmux_channel *ch)
+{
+	struct migmux_session *s = ch->session;
+	struct migmux_frame *frame = ch->frame;
+	struct migmux_device *dev = frame->device;
+	struct vfio_migmux_timeline_device *t = &dev->report->t;
+	bool dev_sent = false, all_sent = false;
+
+	trace_migmux_frame_sent(s->report->id, dev->index, ch->id,
+				frame->gather.idx, frame->bytes);
+	ch->frame = NULL;
+	spin_lock(&s->lock);
+	ch->sched.queued -= sizeof(frame->header) + frame->bytes;
+	dev->unsent--;
+	if (frame->bvec)
+		migmux_staging_put(s->staging, frame);
+	if (dev->config_done && !dev->unsent && !dev->sent) {
+		dev->sent = true;
+		dev_sent = true;
+		all_sent = ++s->nr_sent == migmux_session_live(s);
+	}
+	spin_lock(&s->report->lock);
+	t->frames++;
+	t->last_byte_ns = ktime_get_ns();
+	spin_unlock(&s->report->lock);
+	spin_unlock(&s->lock);
+	migmux_session_wake_stalled(s);
+	if (dev_sent)
+		migmux_session_phase_end(s, dev->index, VFIO_MIGMUX_PHASE_TRANSFER, 0);
+	if (!all_sent)
+		return;
+	migmux_session_milestone(s, VFIO_MIGMUX_MILESTONE_SENT);
+	/* nobody will answer: what the sockets have is all there is to know */
+	if (!s->verdict)
+		migmux_session_rest(s);
+}
+
+static void send_frame(struct migmux_channel *ch)
+{
+	struct migmux_frame *frame;
+	ssize_t n;
+
+	if (!ch->frame) {
+		ch->frame = dequeue(ch);
+		ch->offset = 0;
+	}
+	frame = ch->frame;
+	if (!frame)
+		return;
+	migmux_channel_try(ch, MIGMUX_CHANNEL_WRITABLE);
+	n = ch->send->send(ch, frame, ch->offset);
+	if (n == -EAGAIN) {
+		note_block(ch, true);
+		return;
+	}
+	if (n < 0) {
+		broken(ch, n);
+		return;
+	}
+	set_bit(MIGMUX_CHANNEL_WRITABLE, &ch->flags);
+	note_block(ch, false);
+	atomic64_add(n, &ch->sent);
+	ch->offset += n;
+	if (ch->offset == sizeof(frame->header) + frame->bytes)
+		frame_done(ch);
+}
+
+static void step(struct migmux_mover *mover)
+{
+	struct migmux_channel *ch = to_channel(mover);
+
+	if (migmux_verdict_expected(ch) &&
+	    test_bit(MIGMUX_CHANNEL_READABLE, &ch->flags))
+		migmux_verdict_receive(ch);
+	else if (!ch->init_sent)
+		send_init(ch);
+	else if (migmux_verdict_confirm_due(ch))
+		migmux_verdict_confirm(ch);
+	else
+		send_frame(ch);
+}
+
+static void mover_killed(struct migmux_mover *mover)
+{
+	migmux_session_killed(to_channel(mover)->session);
+}
+
+const struct migmux_mover_ops migmux_send_mover_ops = {
+	.ready = ready,
+	.step = step,
+	.killed = mover_killed,
+};

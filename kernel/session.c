@@ -1,0 +1,291 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Sessions: their lifetime.
+ *
+ * The open file holds one reference, every queued work one. When the file is
+ * closed, migmux_session_close() (end.c) ends what runs, and then
+ * migmux_session_detach() gives back all that the session holds outside. What is
+ * left is memory, freed with the last reference:
+ *
+ * 1. Movers are stopped before the detach, so nobody uses channels, staging or
+ *    data files.
+ * 2. A batch holds a reference, and the close waits until none runs.
+ * 3. end_work and gone_work hold references. Both look at what is there under
+ *    the mutex, and find nothing after the detach.
+ * 4. A hook's owner slot is emptied by the detach, under the hook's lock, so no
+ *    migmux_device_gone() comes later.
+ * 5. The report has a reference count of its own.
+ */
+#include <linux/mm.h>
+#include <linux/sched/mm.h>
+#include <linux/slab.h>
+#include <net/net_namespace.h>
+
+#include "channel.h"
+#include "hook.h"
+#include "link.h"
+#include "session.h"
+#include "staging.h"
+#include "trace.h"
+
+static void session_free(struct kref *ref)
+{
+	struct migmux_session *s = container_of(ref, struct migmux_session, ref);
+	struct migmux_device *dev;
+	u32 i;
+
+	for (i = 0; i < s->nr_devices; i++) {
+		dev = s->devices[i] ?: s->removed[i];
+		migmux_device_free(dev);
+	}
+	migmux_report_put(s->report);
+	if (s->mm)
+		mmdrop(s->mm);
+	put_net(s->net);
+	mutex_destroy(&s->mutex);
+	trace_migmux_object_destroy("session", s);
+	kvfree(s);
+}
+
+/**
+ * migmux_session_get() - take a reference
+ * @s: a session that somebody has a reference to
+ */
+void migmux_session_get(struct migmux_session *s)
+{
+	kref_get(&s->ref);
+}
+
+/**
+ * migmux_session_put() - give back a reference
+ * @s: the session
+ *
+ * Context: sleeps if it is the last one.
+ */
+void migmux_session_put(struct migmux_session *s)
+{
+	kref_put(&s->ref, session_free);
+}
+
+static void gone_work(struct work_struct *work)
+{
+	struct migmux_session *s = container_of(work, struct migmux_session, gone_work);
+	struct migmux_device *dev;
+	u32 i;
+
+	mutex_lock(&s->mutex);
+	migmux_session_for_each_device(s, dev, i) {
+		if (!READ_ONCE(dev->gone) || !dev->file)
+			continue;
+		migmux_device_set_error(dev, -ENODEV);
+		migmux_session_fail(s, -ENODEV, i, VFIO_MIGMUX_INDEX_NONE,
+				    "%s was unregistered", dev->hook->name);
+		/* a session that failed before, or handed over, still holds it */
+		if (migmux_session_idle(s))
+			migmux_device_detach(dev);
+	}
+	mutex_unlock(&s->mutex);
+	migmux_session_put(s);
+}
+
+/**
+ * migmux_session_create() - a session for a file that is being opened
+ *
+ * Context: sleeps.
+ * Return: the session with one reference, or NULL without memory.
+ */
+struct migmux_session *migmux_session_create(void)
+{
+	struct net *net = current->nsproxy->net_ns;
+	struct migmux_session *s;
+
+	s = kvzalloc(sizeof(*s), GFP_KERNEL_ACCOUNT);
+	if (!s)
+		return NULL;
+	kref_init(&s->ref);
+	mutex_init(&s->mutex);
+	spin_lock_init(&s->lock);
+	init_waitqueue_head(&s->wq);
+	migmux_events_init(&s->events);
+	INIT_WORK(&s->end_work, migmux_session_end_work);
+	INIT_WORK(&s->gone_work, gone_work);
+	s->recover = VFIO_MIGMUX_RECOVER_NONE;
+	s->report = migmux_report_create(net);
+	if (!s->report) {
+		kvfree(s);
+		return NULL;
+	}
+	s->net = get_net(net);
+	trace_migmux_object_create("session", s);
+	return s;
+}
+
+/**
+ * migmux_session_device_from() - for migmux_session_for_each_device()
+ * @s: the session
+ * @index: where to begin; is set to the device's index
+ *
+ * Context: as migmux_session_live().
+ * Return: the first device from @index on, or NULL.
+ */
+struct migmux_device *
+migmux_session_device_from(const struct migmux_session *s, u32 *index)
+{
+	for (; *index < s->nr_devices; (*index)++)
+		if (s->devices[*index])
+			return s->devices[*index];
+	return NULL;
+}
+
+/**
+ * migmux_session_live() - number of devices in the session
+ * @s: the session
+ *
+ * Context: the session's mutex is held, or the session saves or loads: then the
+ * number does not change.
+ */
+u32 migmux_session_live(const struct migmux_session *s)
+{
+	struct migmux_device *dev;
+	u32 i, n = 0;
+
+	migmux_session_for_each_device(s, dev, i)
+		n++;
+	return n;
+}
+
+/**
+ * migmux_session_drive() - refuse state changes of the devices from elsewhere
+ * @s: the session
+ *
+ * Context: the session's mutex is held. Waits for calls that are going on.
+ * Return: 0, or -EINTR if a fatal signal came.
+ */
+int migmux_session_drive(struct migmux_session *s)
+{
+	struct migmux_device *dev;
+	int err;
+	u32 i;
+
+	lockdep_assert_held(&s->mutex);
+	migmux_session_for_each_device(s, dev, i) {
+		if (!dev->file)
+			continue;
+		err = migmux_hook_drive(dev->hook);
+		if (err) {
+			migmux_session_rest(s);
+			return err;
+		}
+	}
+	return 0;
+}
+
+/**
+ * migmux_session_rest() - allow state changes from elsewhere again
+ * @s: the session
+ *
+ * Context: any but irq; the devices cannot be removed meanwhile.
+ */
+void migmux_session_rest(struct migmux_session *s)
+{
+	struct migmux_device *dev;
+	u32 i;
+
+	/* a device that was given back may belong to another session by now */
+	migmux_session_for_each_device(s, dev, i)
+		if (READ_ONCE(dev->file))
+			migmux_hook_rest(dev->hook);
+}
+
+/**
+ * migmux_session_wake_stalled() - staging memory was freed, or an order advanced
+ * @s: the session
+ *
+ * Context: a mover of the session; the session's lock is not held.
+ */
+void migmux_session_wake_stalled(struct migmux_session *s)
+{
+	struct migmux_device *dev;
+	u32 i;
+
+	if (s->role == VFIO_MIGMUX_ROLE_SOURCE) {
+		migmux_session_for_each_device(s, dev, i)
+			if (READ_ONCE(dev->stalled_staging))
+				migmux_mover_wake(&dev->mover);
+		return;
+	}
+	for (i = 0; i < s->nr_channels; i++)
+		if (READ_ONCE(s->channels[i]->stalled))
+			migmux_mover_wake(&s->channels[i]->mover);
+}
+
+/*
+ * May the link be used again? Only if each channel stands at the end of a packet
+ * and nothing is on its way.
+ */
+static bool link_is_clean(struct migmux_session *s)
+{
+	struct migmux_channel *ch;
+	u32 i;
+
+	if (s->role == VFIO_MIGMUX_ROLE_NONE)
+		return !s->failed;
+	if (!s->handed_over || !s->verdict)
+		return false;
+	for (i = 0; i < s->nr_channels; i++) {
+		ch = s->channels[i];
+		if (!ch->confirmed || ch->closed)
+			return false;
+	}
+	return true;
+}
+
+static void detach_channels(struct migmux_session *s)
+{
+	bool clean = link_is_clean(s);
+	char text[VFIO_MIGMUX_TEXT_SIZE];
+	u32 i;
+
+	for (i = 0; i < s->nr_channels; i++) {
+		struct migmux_channel *ch = s->channels[i];
+
+		list_del_init(&ch->dev_node);
+		ch->session = NULL;
+		ch->device = NULL;
+		if (!s->link)
+			migmux_channel_destroy(ch);
+	}
+	s->nr_channels = 0;
+	if (!s->link)
+		return;
+	if (!clean) {
+		spin_lock(&s->report->lock);
+		strscpy(text, s->report->failed ? s->report->text :
+			"a session ended without the peer's confirmation",
+			sizeof(text));
+		spin_unlock(&s->report->lock);
+	}
+	migmux_link_detach(s->link, clean ? NULL : text);
+	s->link = NULL;
+}
+
+/**
+ * migmux_session_detach() - give back everything that is not the session's own
+ * @s: the session; no mover, batch or work of it runs
+ *
+ * Context: work; takes the session's mutex. Sleeps.
+ */
+void migmux_session_detach(struct migmux_session *s)
+{
+	struct migmux_device *dev;
+	u32 i;
+
+	mutex_lock(&s->mutex);
+	detach_channels(s);
+	if (s->staging)
+		migmux_staging_destroy(s->staging);
+	s->staging = NULL;
+	migmux_session_for_each_device(s, dev, i)
+		migmux_device_detach(dev);
+	mutex_unlock(&s->mutex);
+}

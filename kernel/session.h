@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Sessions: one open file of /dev/vfio/migmux each.
+ *
+ * Lock order, outermost first:
+ *
+ *   migmux_session.mutex > migmux_link_list.lock > channel list's lock
+ *   migmux_session.mutex > migmux_hook_lock > migmux_hook.lock
+ *   migmux_session.lock > migmux_mover.lock
+ *
+ *   migmux_report_list.lock > migmux_report.lock
+ *
+ * migmux_report.lock, migmux_events.lock and those at the right end are
+ * innermost. No lock is held across a call of a driver's ops
+ * or data file, or of a socket, but the session's mutex over the first look at
+ * the devices' states.
+ */
+#ifndef MIGMUX_SESSION_H
+#define MIGMUX_SESSION_H
+
+#include <linux/kref.h>
+#include <linux/mm_types.h>
+#include <linux/mutex.h>
+#include <linux/spinlock.h>
+#include <linux/wait.h>
+#include <linux/workqueue.h>
+
+#include "batch.h"
+#include "device.h"
+#include "event.h"
+#include "report.h"
+
+struct migmux_channel;
+struct migmux_link;
+struct migmux_staging;
+struct net;
+
+/**
+ * struct migmux_session - a migration's source or destination on this host
+ * @ref: the open file holds one; each queued work one. The last one frees
+ * @net: namespace of the opener, with a reference
+ * @mm: address space of the owner (grabbed, not pinned), NULL before the first
+ *	ioctl; @mutex to set
+ * @report: what the outside sees, with a reference; has its own lock
+ * @mutex: one ioctl at a time; protects the arrays below, @role, @link and the
+ *	files of the devices. Never held while waiting for movers, batches or the
+ *	peer, but see migmux_session_end()
+ * @devices: by index; NULL when removed
+ * @removed: by index: those that were removed, to be freed with the session
+ * @nr_devices: indexes given out
+ * @channels: by index; those of a link are the link's
+ * @nr_channels: elements of @channels
+ * @next_channel: id of the next channel that is added
+ * @link: the attached link with a reference, or NULL
+ * @role: what it does
+ * @verdict: it waits for the peer's verdict, or gives one; constant once started
+ * @no_p2p: devices without P2P are allowed; constant once started
+ * @recover: where devices go after a failure
+ * @staging: memory for frames, from start to end; @lock to use
+ * @batch: the batch that runs, or ran last
+ * @events: what read() returns
+ * @wq: waiters for milestones and batches, and poll
+ * @lock: protects frames, queues, gathers, staging and the counts below
+ * @failed: the session fails: no mover starts another step, no arc begins
+ * @ended: after a failure everything has stopped
+ * @nr_quiesced: source: devices in a P2P state or beyond
+ * @nr_stopped: source: devices in STOP or beyond
+ * @nr_sent: source: devices whose last byte was taken by a socket
+ * @nr_loaded: destination: devices that are in STOP with their new state
+ * @nr_verdicts: source: channels on which a good verdict came
+ * @nr_confirmed: channels on which the confirmation went or came
+ * @nr_closed: destination: channels that the peer closed
+ * @verdict_due: destination: all is loaded, the channels send the verdict
+ * @confirm_due: source: all verdicts are good, the channels send the confirmation
+ * @handed_over: the destination owns the devices, or is about to be told so:
+ *	nothing fails or rolls back any more
+ * @end_work: stops everything after a failure
+ * @close_work: detaches everything when the file is closed
+ * @gone_work: fails the session because a device is being unregistered
+ */
+struct migmux_session {
+	struct kref ref;
+	struct net *net;
+	struct mm_struct *mm;
+	struct migmux_report *report;
+
+	struct mutex mutex;
+	struct migmux_device *devices[MIGMUX_MAX_DEVICES];
+	struct migmux_device *removed[MIGMUX_MAX_DEVICES];
+	u32 nr_devices;
+	struct migmux_channel *channels[MIGMUX_MAX_CHANNELS];
+	u32 nr_channels;
+	u32 next_channel;
+	struct migmux_link *link;
+	enum vfio_migmux_role role;
+	bool verdict;
+	bool no_p2p;
+	u32 recover;
+	struct migmux_staging *staging;
+	struct migmux_batch batch;
+	struct migmux_events events;
+	wait_queue_head_t wq;
+
+	spinlock_t lock;
+	bool failed;
+	bool ended;
+	u32 nr_quiesced;
+	u32 nr_stopped;
+	u32 nr_sent;
+	u32 nr_loaded;
+	u32 nr_verdicts;
+	u32 nr_confirmed;
+	u32 nr_closed;
+	bool verdict_due;
+	bool confirm_due;
+	bool handed_over;
+	struct work_struct end_work;
+	struct work_struct close_work;
+	struct work_struct gone_work;
+};
+
+/*
+ * Arcs: unbound, so that devices run in parallel. What waits for arcs is queued
+ * elsewhere.
+ */
+extern struct workqueue_struct *migmux_wq;
+
+/* All devices that were not removed; @i is the device's index. */
+#define migmux_session_for_each_device(s, dev, i)			\
+	for ((i) = 0; ((dev) = migmux_session_device_from(s, &(i))); (i)++)
+
+/* session.c: lifetime, devices together, channels together */
+struct migmux_session *migmux_session_create(void);
+void migmux_session_get(struct migmux_session *s);
+void migmux_session_put(struct migmux_session *s);
+void migmux_session_detach(struct migmux_session *s);
+struct migmux_device *
+migmux_session_device_from(const struct migmux_session *s, u32 *index);
+u32 migmux_session_live(const struct migmux_session *s);
+int migmux_session_drive(struct migmux_session *s);
+void migmux_session_rest(struct migmux_session *s);
+void migmux_session_wake_stalled(struct migmux_session *s);
+
+/* start.c: the ways into a migration */
+int migmux_session_save(struct migmux_session *s,
+			const struct vfio_migmux_save *args);
+int migmux_session_load(struct migmux_session *s,
+			const struct vfio_migmux_load *args);
+
+/* end.c: the ways out of it */
+void migmux_session_fail(struct migmux_session *s, int error, u32 device,
+			 u32 channel, const char *fmt, ...) __printf(5, 6);
+void migmux_session_killed(struct migmux_session *s);
+void migmux_session_end_work(struct work_struct *work);
+bool migmux_session_idle(struct migmux_session *s);
+void migmux_session_stop_movers(struct migmux_session *s);
+void migmux_session_close(struct migmux_session *s);
+
+/* progress.c: milestones, phases, refusals: what the outside is told */
+void migmux_session_milestone_locked(struct migmux_session *s, u32 milestone);
+void migmux_session_milestone_tell(struct migmux_session *s, u32 milestone);
+void migmux_session_milestone(struct migmux_session *s, u32 milestone);
+u32 migmux_session_reached(struct migmux_session *s);
+void migmux_session_phase_start(struct migmux_session *s, u32 device,
+				enum vfio_migmux_phase phase);
+void migmux_session_phase_end(struct migmux_session *s, u32 device,
+			      enum vfio_migmux_phase phase, int err);
+int migmux_session_refuse(struct migmux_session *s, int error,
+			  const char *fmt, ...) __printf(3, 4);
+
+/* verdict.c: who owns the devices in the end */
+bool migmux_verdict_expected(struct migmux_channel *ch);
+void migmux_verdict_receive(struct migmux_channel *ch);
+bool migmux_verdict_confirm_due(struct migmux_channel *ch);
+void migmux_verdict_confirm(struct migmux_channel *ch);
+void migmux_verdict_loaded(struct migmux_session *s);
+void migmux_verdict_send(struct migmux_channel *ch);
+void migmux_verdict_await(struct migmux_channel *ch);
+void migmux_verdict_send_failure(struct migmux_session *s);
+
+#endif /* MIGMUX_SESSION_H */

@@ -1,0 +1,230 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * How a session begins to save or to load. All that can fail or take time comes
+ * before the first device moves.
+ */
+#include <linux/err.h>
+#include <linux/sched/signal.h>
+
+#include "channel.h"
+#include "main.h"
+#include "pump.h"
+#include "recv.h"
+#include "send.h"
+#include "session.h"
+#include "staging.h"
+
+/* What saving and loading have in common. */
+struct start {
+	enum vfio_migmux_role role;
+	enum migmux_batch_kind kind;
+	u32 target;
+	const struct migmux_mover_ops *device_ops;
+	const struct migmux_mover_ops *channel_ops;
+	const char *device_name;
+	const char *channel_name;
+	u32 recover;
+	u32 timeout_ms;
+	u64 staging;
+	bool verdict;
+	bool no_p2p;
+};
+
+static int check(struct migmux_session *s, const struct start *how)
+{
+	struct migmux_device *dev;
+	u32 i;
+
+	if (READ_ONCE(s->failed))
+		return migmux_session_refuse(s, -ECANCELED, "the session has failed: open a new one");
+	if (s->role != VFIO_MIGMUX_ROLE_NONE)
+		return migmux_session_refuse(s, -EBUSY, "a session saves or loads once: open a new one");
+	if (migmux_batch_running(s))
+		return migmux_session_refuse(s, -EBUSY, "a batch runs: wait for it first");
+	if (!migmux_session_live(s))
+		return migmux_session_refuse(s, -EINVAL, "the session has no device: add one first");
+	if (!s->nr_channels)
+		return migmux_session_refuse(s, -ENOTCONN, "the session has no channel: add one, or attach a link");
+	if (how->staging > migmux_staging_max())
+		return migmux_session_refuse(s, -ENOSPC, "staging of %llu bytes is over the limit of %llu",
+					     how->staging, migmux_staging_max());
+	if (how->role != VFIO_MIGMUX_ROLE_SOURCE)
+		return 0;
+	migmux_session_for_each_device(s, dev, i)
+		if (!dev->nr_channels)
+			return migmux_session_refuse(s, -ENOTCONN, "device %u has no channel: add one for it", i);
+	return 0;
+}
+
+static void reset_channel(struct migmux_session *s, struct migmux_channel *ch)
+{
+	ch->session = s;
+	ch->sched = (struct migmux_sched_chan) { };
+	ch->frame = NULL;
+	ch->offset = 0;
+	ch->floor = 0;
+	ch->have = 0;
+	ch->stalled = 0;
+	ch->blocked = 0;
+	ch->send_error = 0;
+	ch->verdict = false;
+	ch->confirmed = false;
+	ch->closed = false;
+	ch->rx = ch->init_received ? MIGMUX_RX_PREFIX : MIGMUX_RX_INIT;
+}
+
+static int start_movers(struct migmux_session *s, const struct start *how)
+{
+	struct migmux_device *dev;
+	int err;
+	u32 i;
+
+	migmux_session_for_each_device(s, dev, i) {
+		err = migmux_mover_start(&dev->mover, how->device_ops,
+					 how->device_name);
+		if (err)
+			return err;
+	}
+	for (i = 0; i < s->nr_channels; i++) {
+		reset_channel(s, s->channels[i]);
+		err = migmux_channel_start(s->channels[i], how->channel_ops,
+					   how->channel_name);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+static void set_role(struct migmux_session *s, const struct start *how)
+{
+	spin_lock(&s->report->lock);
+	s->report->role = how->role;
+	s->report->staging_budget = s->staging ?
+		(u64)s->staging->nr_frames * MIGMUX_WIRE_DATA_MAX : 0;
+	spin_unlock(&s->report->lock);
+	spin_lock(&s->lock);
+	WRITE_ONCE(s->role, how->role);
+	s->verdict = how->verdict;
+	s->no_p2p = how->no_p2p;
+	s->recover = how->recover;
+	s->nr_quiesced = 0;
+	s->nr_stopped = 0;
+	spin_unlock(&s->lock);
+}
+
+static void unset_role(struct migmux_session *s)
+{
+	static const struct start none = {
+		.recover = VFIO_MIGMUX_RECOVER_NONE,
+	};
+	struct migmux_device *dev;
+	u32 i;
+
+	set_role(s, &none);
+	migmux_session_for_each_device(s, dev, i) {
+		dev->quiesced = false;
+		dev->stopped = false;
+	}
+}
+
+static int start(struct migmux_session *s, const struct start *how)
+{
+	const u64 staging = how->staging ?: migmux_staging_default();
+	int err;
+
+	lockdep_assert_held(&s->mutex);
+	err = check(s, how);
+	if (err)
+		return err;
+	err = migmux_session_drive(s);
+	if (err)
+		return migmux_session_refuse(s, err, "interrupted while the devices were busy");
+	s->staging = migmux_staging_create(staging);
+	if (IS_ERR(s->staging)) {
+		err = PTR_ERR(s->staging);
+		s->staging = NULL;
+		migmux_session_refuse(s, err, "no memory for %llu bytes of staging",
+				      staging);
+		goto err_rest;
+	}
+	set_role(s, how);
+	err = start_movers(s, how);
+	if (err) {
+		migmux_session_refuse(s, err, "cannot create threads for the data path: error %d",
+				      -err);
+		goto err_stop;
+	}
+	err = migmux_batch_start(s, how->kind, how->target, how->recover,
+				 how->timeout_ms, how->no_p2p);
+	if (err)
+		goto err_stop;
+	return 0;
+
+err_stop:
+	migmux_session_stop_movers(s);
+	unset_role(s);
+	migmux_staging_release(s->staging);
+	s->staging = NULL;
+err_rest:
+	migmux_session_rest(s);
+	return err;
+}
+
+/**
+ * migmux_session_save() - VFIO_MIGMUX_SAVE
+ * @s: the session
+ * @args: the ioctl's argument, checked for unknown flags
+ *
+ * Context: the VMM's ioctl; the session's mutex is held. Sleeps.
+ * Return: 0 when the switchover is under way, or an error of VFIO_MIGMUX_SAVE.
+ */
+int migmux_session_save(struct migmux_session *s,
+			const struct vfio_migmux_save *args)
+{
+	const struct start how = {
+		.role = VFIO_MIGMUX_ROLE_SOURCE,
+		.kind = MIGMUX_BATCH_SAVE,
+		.target = VFIO_DEVICE_STATE_STOP_COPY,
+		.device_ops = &migmux_pump_ops,
+		.channel_ops = &migmux_send_mover_ops,
+		.device_name = "migmux-pump",
+		.channel_name = "migmux-send",
+		.recover = args->recover,
+		.timeout_ms = args->timeout_ms,
+		.staging = args->staging,
+		.verdict = args->flags & VFIO_MIGMUX_SAVE_VERDICT,
+		.no_p2p = args->flags & VFIO_MIGMUX_SAVE_NO_P2P,
+	};
+
+	return start(s, &how);
+}
+
+/**
+ * migmux_session_load() - first half of VFIO_MIGMUX_LOAD
+ * @s: the session
+ * @args: the ioctl's argument, checked for unknown flags
+ *
+ * Context: the VMM's ioctl; the session's mutex is held. Sleeps.
+ * Return: 0 when the devices are on their way to RESUMING, or an error of
+ * VFIO_MIGMUX_LOAD.
+ */
+int migmux_session_load(struct migmux_session *s,
+			const struct vfio_migmux_load *args)
+{
+	const struct start how = {
+		.role = VFIO_MIGMUX_ROLE_DESTINATION,
+		.kind = MIGMUX_BATCH_LOAD,
+		.target = VFIO_DEVICE_STATE_RESUMING,
+		.device_ops = &migmux_feed_ops,
+		.channel_ops = &migmux_recv_mover_ops,
+		.device_name = "migmux-feed",
+		.channel_name = "migmux-recv",
+		.recover = args->recover,
+		.timeout_ms = args->timeout_ms,
+		.staging = args->staging,
+		.verdict = args->flags & VFIO_MIGMUX_LOAD_VERDICT,
+		.no_p2p = args->flags & VFIO_MIGMUX_LOAD_NO_P2P,
+	};
+
+	return start(s, &how);
+}

@@ -1,0 +1,348 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Who owns the devices in the end. Between two of our sessions:
+ *
+ *   destination            source
+ *   all loaded
+ *   verdict  ------------> on every channel; all good?
+ *                          gives the devices up, for good
+ *            <------------ confirmation, on every channel
+ *   owns the devices
+ *
+ * Until it gives the devices up, the source can take them back; until the first
+ * confirmation comes, the destination must not start them. So whatever breaks,
+ * at most one side goes on. If the link breaks between the two, none does, and
+ * both say so. If no confirmation can be handed to a socket at all, the source
+ * knows that none can come and takes the devices back.
+ */
+#include "channel.h"
+#include "session.h"
+#include "wire.h"
+
+static void wake_channels(struct migmux_session *s)
+{
+	u32 i;
+
+	for (i = 0; i < s->nr_channels; i++)
+		migmux_mover_wake(&s->channels[i]->mover);
+}
+
+/**
+ * migmux_verdict_expected() - source: is a verdict still to come here?
+ * @ch: the channel
+ */
+bool migmux_verdict_expected(struct migmux_channel *ch)
+{
+	return ch->session->verdict && ch->init_sent && !READ_ONCE(ch->verdict);
+}
+
+static u32 device_named(struct migmux_session *s,
+			const struct migmux_wire_result *result)
+{
+	struct migmux_device *dev;
+	u32 i;
+
+	migmux_session_for_each_device(s, dev, i)
+		if (dev->instance_id == result->instance_id &&
+		    !strcmp(dev->idstr, result->idstr))
+			return i;
+	return VFIO_MIGMUX_INDEX_NONE;
+}
+
+static void verdict_missing(struct migmux_channel *ch, int err)
+{
+	if (ch->send_error)
+		migmux_session_fail(ch->session, ch->send_error,
+				    ch->device->index, ch->id,
+				    "channel %u to %s broke while sending: error %d",
+				    ch->id, ch->peer, -ch->send_error);
+	else
+		migmux_session_fail(ch->session, err ?: -ECONNABORTED,
+				    VFIO_MIGMUX_INDEX_NONE, ch->id,
+				    "channel %u to %s: closed by the destination before its verdict",
+				    ch->id, ch->peer);
+}
+
+static void verdict_bad(struct migmux_channel *ch,
+			const struct migmux_wire_result *result)
+{
+	struct migmux_session *s = ch->session;
+	const u32 device = device_named(s, result);
+
+	if (device != VFIO_MIGMUX_INDEX_NONE)
+		migmux_device_set_error(s->devices[device], -(int)result->status);
+	migmux_session_fail(s, -EREMOTEIO, device, ch->id,
+			    "the destination failed: %s (error %u)",
+			    result->reason, result->status);
+}
+
+static void verdict_good(struct migmux_channel *ch)
+{
+	struct migmux_session *s = ch->session;
+	bool early, last = false;
+
+	spin_lock(&s->lock);
+	early = s->nr_sent < migmux_session_live(s);
+	if (!early && !s->failed) {
+		WRITE_ONCE(ch->verdict, true);
+		last = ++s->nr_verdicts == s->nr_channels;
+	}
+	/* the point of no return: from here on fail() does nothing */
+	if (last)
+		s->handed_over = true;
+	WRITE_ONCE(s->confirm_due, s->handed_over);
+	spin_unlock(&s->lock);
+	if (early)
+		migmux_session_fail(s, -EPROTO, VFIO_MIGMUX_INDEX_NONE, ch->id,
+				    "channel %u to %s: the verdict came before the state was sent",
+				    ch->id, ch->peer);
+	if (last)
+		wake_channels(s);
+}
+
+/**
+ * migmux_verdict_receive() - source: go on receiving the verdict
+ * @ch: the channel
+ *
+ * Context: the channel's mover.
+ */
+void migmux_verdict_receive(struct migmux_channel *ch)
+{
+	struct migmux_session *s = ch->session;
+	struct migmux_wire_fault fault = { };
+	struct migmux_wire_result result;
+	char text[MIGMUX_WIRE_FAULT_LEN];
+	int ret;
+
+	ret = migmux_channel_recv(ch, ch->buf, sizeof(struct migmux_wire_verdict));
+	/* of a broken socket, what is there is all that will come */
+	if (ret == -EAGAIN && (!ch->send_error ||
+			       test_bit(MIGMUX_CHANNEL_READABLE, &ch->flags)))
+		return;
+	if (ret != 1) {
+		verdict_missing(ch, ret);
+		return;
+	}
+	if (migmux_wire_verdict_decode((void *)ch->buf, &result, &fault)) {
+		migmux_wire_fault_format(text, sizeof(text), &fault);
+		migmux_session_fail(s, -EPROTO, VFIO_MIGMUX_INDEX_NONE, ch->id,
+				    "channel %u to %s: the verdict makes no sense: %s",
+				    ch->id, ch->peer, text);
+	} else if (result.status) {
+		verdict_bad(ch, &result);
+	} else {
+		verdict_good(ch);
+	}
+}
+
+/**
+ * migmux_verdict_confirm_due() - source: is a confirmation to be sent here?
+ * @ch: the channel
+ */
+bool migmux_verdict_confirm_due(struct migmux_channel *ch)
+{
+	return READ_ONCE(ch->session->confirm_due) && !READ_ONCE(ch->confirmed) &&
+	       !ch->send_error;
+}
+
+/* No confirmation can be sent any more: the destination will not start. */
+static void take_back(struct migmux_session *s, int err)
+{
+	spin_lock(&s->lock);
+	s->handed_over = false;
+	WRITE_ONCE(s->confirm_due, false);
+	spin_unlock(&s->lock);
+	migmux_session_fail(s, err, VFIO_MIGMUX_INDEX_NONE, VFIO_MIGMUX_INDEX_NONE,
+			    "all channels broke before the destination could be confirmed");
+}
+
+/**
+ * migmux_verdict_confirm() - source: go on sending the confirmation
+ * @ch: the channel
+ *
+ * Context: the channel's mover.
+ */
+void migmux_verdict_confirm(struct migmux_channel *ch)
+{
+	struct migmux_session *s = ch->session;
+	struct migmux_wire_confirm confirm;
+	bool first = false, none;
+	int ret;
+
+	migmux_wire_confirm_encode(&confirm, 0);
+	ret = migmux_channel_reply(ch, &confirm, sizeof(confirm));
+	if (ret == -EAGAIN)
+		return;
+	spin_lock(&s->lock);
+	if (ret == 1) {
+		WRITE_ONCE(ch->confirmed, true);
+		first = !s->nr_confirmed++;
+		if (first)
+			migmux_session_milestone_locked(s, VFIO_MIGMUX_MILESTONE_HANDED_OVER);
+	} else {
+		ch->send_error = ret;
+		s->nr_closed++;
+	}
+	none = s->nr_closed == s->nr_channels;
+	spin_unlock(&s->lock);
+	if (none)
+		take_back(s, ret);
+	if (!first)
+		return;
+	migmux_session_rest(s);
+	migmux_session_milestone_tell(s, VFIO_MIGMUX_MILESTONE_HANDED_OVER);
+}
+
+/**
+ * migmux_verdict_loaded() - destination: all devices have taken their state
+ * @s: the session
+ *
+ * Context: work; sleeps.
+ */
+void migmux_verdict_loaded(struct migmux_session *s)
+{
+	bool owned;
+
+	spin_lock(&s->lock);
+	if (s->failed) {
+		spin_unlock(&s->lock);
+		return;
+	}
+	migmux_session_milestone_locked(s, VFIO_MIGMUX_MILESTONE_LOADED);
+	owned = !s->verdict;
+	s->handed_over = owned;
+	if (owned)
+		migmux_session_milestone_locked(s, VFIO_MIGMUX_MILESTONE_HANDED_OVER);
+	else
+		WRITE_ONCE(s->verdict_due, true);
+	spin_unlock(&s->lock);
+	if (owned)
+		migmux_session_rest(s);
+	migmux_session_milestone_tell(s, VFIO_MIGMUX_MILESTONE_LOADED);
+	if (owned)
+		migmux_session_milestone_tell(s, VFIO_MIGMUX_MILESTONE_HANDED_OVER);
+	else
+		wake_channels(s);
+}
+
+/**
+ * migmux_verdict_send() - destination: go on sending the good verdict
+ * @ch: the channel
+ *
+ * Context: the channel's mover.
+ */
+void migmux_verdict_send(struct migmux_channel *ch)
+{
+	static const struct migmux_wire_result good = { .reason = "loaded" };
+	int ret;
+
+	migmux_wire_verdict_encode((void *)ch->buf, &good);
+	ret = migmux_channel_reply(ch, ch->buf, sizeof(struct migmux_wire_verdict));
+	if (ret == 1)
+		ch->rx = MIGMUX_RX_CONFIRM;
+	else if (ret != -EAGAIN)
+		migmux_session_fail(ch->session, ret, VFIO_MIGMUX_INDEX_NONE, ch->id,
+				    "channel %u from %s broke before the verdict was sent",
+				    ch->id, ch->peer);
+}
+
+static void confirmed(struct migmux_channel *ch)
+{
+	struct migmux_session *s = ch->session;
+	bool first = false;
+
+	spin_lock(&s->lock);
+	if (!s->failed) {
+		WRITE_ONCE(ch->confirmed, true);
+		first = !s->nr_confirmed++;
+	}
+	if (first) {
+		s->handed_over = true;
+		migmux_session_milestone_locked(s, VFIO_MIGMUX_MILESTONE_HANDED_OVER);
+	}
+	spin_unlock(&s->lock);
+	if (!first)
+		return;
+	migmux_session_rest(s);
+	migmux_session_milestone_tell(s, VFIO_MIGMUX_MILESTONE_HANDED_OVER);
+}
+
+/**
+ * migmux_verdict_await() - destination: go on receiving the confirmation
+ * @ch: the channel
+ *
+ * Context: the channel's mover.
+ */
+void migmux_verdict_await(struct migmux_channel *ch)
+{
+	struct migmux_session *s = ch->session;
+	struct migmux_wire_fault fault = { };
+	char text[MIGMUX_WIRE_FAULT_LEN];
+	u32 status = 0;
+	int ret;
+
+	ret = migmux_channel_recv(ch, ch->buf, sizeof(struct migmux_wire_confirm));
+	if (ret == -EAGAIN)
+		return;
+	ch->rx = MIGMUX_RX_DONE;
+	if (ret != 1) {
+		migmux_session_fail(s, ret ?: -ECONNABORTED, VFIO_MIGMUX_INDEX_NONE,
+				    ch->id,
+				    "channel %u from %s: closed by the source before it confirmed",
+				    ch->id, ch->peer);
+	} else if (migmux_wire_confirm_decode((void *)ch->buf, &status, &fault)) {
+		migmux_wire_fault_format(text, sizeof(text), &fault);
+		migmux_session_fail(s, -EPROTO, VFIO_MIGMUX_INDEX_NONE, ch->id,
+				    "channel %u from %s: the confirmation makes no sense: %s",
+				    ch->id, ch->peer, text);
+	} else if (status) {
+		migmux_session_fail(s, -EREMOTEIO, VFIO_MIGMUX_INDEX_NONE, ch->id,
+				    "the source keeps its devices: error %u", status);
+	} else {
+		confirmed(ch);
+	}
+}
+
+static void result_of(struct migmux_session *s, struct migmux_wire_result *result)
+{
+	struct migmux_report *r = s->report;
+
+	memset(result, 0, sizeof(*result));
+	spin_lock(&r->lock);
+	result->status = r->error ?: EIO;
+	strscpy(result->reason, r->text, sizeof(result->reason));
+	if (r->error_device < r->nr_devices) {
+		const struct migmux_report_device *dev = r->devices[r->error_device];
+
+		result->instance_id = dev->instance_id;
+		strscpy(result->idstr, dev->idstr, sizeof(result->idstr));
+	}
+	spin_unlock(&r->lock);
+}
+
+/**
+ * migmux_verdict_send_failure() - destination: tell the source why it failed
+ * @s: the session, failed, with its movers stopped
+ *
+ * On every channel where nothing was said yet, as far as the socket takes it at
+ * once: there is room, nothing else goes that way.
+ *
+ * Context: work; sleeps.
+ */
+void migmux_verdict_send_failure(struct migmux_session *s)
+{
+	struct migmux_wire_result result;
+	struct migmux_channel *ch;
+	u32 i;
+
+	result_of(s, &result);
+	for (i = 0; i < s->nr_channels; i++) {
+		ch = s->channels[i];
+		if (ch->rx == MIGMUX_RX_CONFIRM || ch->rx == MIGMUX_RX_DONE ||
+		    (ch->rx == MIGMUX_RX_VERDICT && ch->have))
+			continue;
+		migmux_wire_verdict_encode((void *)ch->buf, &result);
+		ch->have = 0;
+		migmux_channel_reply(ch, ch->buf, sizeof(struct migmux_wire_verdict));
+	}
+}
