@@ -101,6 +101,9 @@ int migmux_arc_walk(struct migmux_device *dev, const struct migmux_walk *walk)
 	int err;
 
 	while (dev->state != walk->target) {
+		/* VFIO's state machine warns when it is asked for a way from there */
+		if (dev->state == VFIO_DEVICE_STATE_ERROR)
+			return -EIO;
 		err = check(walk);
 		if (err)
 			return err;

@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* What saving and loading files have in common: birth, pacing, death */
+
+#include <linux/anon_inodes.h>
+#include <linux/file.h>
+#include <linux/fs.h>
+#include <linux/math64.h>
+#include <linux/slab.h>
+#include <linux/vmalloc.h>
+
+#include "migsim.h"
+
+/* shorter waits are owed instead, and slept when they have added up */
+#define PACE_MIN_NS	(200 * NSEC_PER_USEC)
+
+/**
+ * migsim_file_create - make a data_fd
+ * @dev: the device
+ * @fops: its operations, with migsim_file_release() among them
+ * @flags: O_RDONLY or O_WRONLY
+ * @phase: phase to begin with
+ *
+ * Context: state_mutex.
+ * Return: the file with one reference on @f, for the device to keep, or an
+ * ERR_PTR.
+ */
+struct migsim_file *migsim_file_create(struct migsim_device *dev,
+				       const struct file_operations *fops,
+				       int flags, enum migsim_file_phase phase)
+{
+	struct migsim_file *file;
+
+	file = kzalloc(sizeof(*file), GFP_KERNEL_ACCOUNT);
+	if (!file)
+		return ERR_PTR(-ENOMEM);
+	mutex_init(&file->io_lock);
+	mutex_init(&file->lock);
+	init_waitqueue_head(&file->wait);
+	file->dev = dev;
+	file->phase = phase;
+
+	file->f = anon_inode_getfile("migsim", fops, file, flags);
+	if (IS_ERR(file->f)) {
+		int ret = PTR_ERR(file->f);
+
+		kfree(file);
+		return ERR_PTR(ret);
+	}
+	stream_open(file->f->f_inode, file->f);
+	return file;
+}
+
+/**
+ * migsim_file_disable - end a data_fd and drop the device's reference
+ * @file: the file; gone for the caller afterwards
+ *
+ * From here on no read or write touches the device, a pacing sleep ends at
+ * once, and every call returns -ENODEV. The content goes with the last
+ * reference of the user, in migsim_file_release().
+ *
+ * Context: state_mutex; never waits for a read or write.
+ */
+void migsim_file_disable(struct migsim_file *file)
+{
+	mutex_lock(&file->lock);
+	WRITE_ONCE(file->phase, MIGSIM_FILE_DISABLED);
+	mutex_unlock(&file->lock);
+	wake_up_all(&file->wait);
+	fput(file->f);
+}
+
+/**
+ * migsim_file_release - the last user is gone
+ * @inode: unused
+ * @f: the file
+ *
+ * The device is not touched: it dropped its reference in
+ * migsim_file_disable(), or never got to keep the file.
+ *
+ * Return: 0.
+ */
+int migsim_file_release(struct inode *inode, struct file *f)
+{
+	struct migsim_file *file = f->private_data;
+
+	migsim_blob_put(file->precopy);
+	migsim_blob_put(file->payload);
+	vfree(file->buf);
+	mutex_destroy(&file->lock);
+	mutex_destroy(&file->io_lock);
+	kfree(file);
+	return 0;
+}
+
+static bool disabled(const struct migsim_file *file)
+{
+	return READ_ONCE(file->phase) == MIGSIM_FILE_DISABLED;
+}
+
+/**
+ * migsim_file_pace - take as long as the device would for some bytes
+ * @file: the file
+ * @us_per_mib: microseconds per MiB, 0 for no wait
+ * @bytes: bytes about to be moved
+ *
+ * The device works on one step after the other and does not work ahead: a
+ * step begins when the user asks for it or when the last one ends, whichever
+ * is later. Short waits are owed, and what a timer was late is given back, so
+ * many small reads take as long as a big one. Nothing has moved when a signal
+ * interrupts the wait, and the time waited counts when the call is repeated.
+ *
+ * Context: io_lock, not lock.
+ * Return: 0 (the caller has to look at the phase again) or -ERESTARTSYS.
+ */
+int migsim_file_pace(struct migsim_file *file, u64 us_per_mib, u64 bytes)
+{
+	u64 cost = mul_u64_u64_shr(bytes, us_per_mib * NSEC_PER_USEC, 20);
+	ktime_t now = ktime_get();
+	ktime_t end, wait;
+	int ret;
+
+	lockdep_assert_held(&file->io_lock);
+
+	if (!file->busy_since)
+		file->busy_since = max(ktime_sub(now, file->late),
+				       file->ready_at);
+	end = ktime_add_ns(file->busy_since, cost);
+
+	wait = ktime_sub(end, now);
+	if (wait >= PACE_MIN_NS) {
+		ret = wait_event_interruptible_hrtimeout(file->wait,
+							 disabled(file), wait);
+		if (ret == -ERESTARTSYS)
+			return ret;
+	}
+	file->busy_since = 0;
+	file->ready_at = end;
+	file->late = wait >= PACE_MIN_NS ? ktime_sub(ktime_get(), end) : 0;
+	return 0;
+}

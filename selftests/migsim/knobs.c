@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* What the knobs mean for an arc or a byte, and the log of arcs */
+
+#include <linux/random.h>
+
+#include "migsim.h"
+
+/**
+ * migsim_knobs_init - set the defaults
+ * @dev: the device, not registered yet
+ *
+ * The seed is random: a test that forgets to load anything must not find the
+ * right content by accident.
+ */
+void migsim_knobs_init(struct migsim_device *dev)
+{
+	struct migsim_knobs *knobs = &dev->knobs;
+
+	memset(knobs, 0, sizeof(*knobs));
+	memset(knobs->arcs, 0xff, sizeof(knobs->arcs));
+	knobs->state_size = SZ_1M;
+	knobs->precopy_size = SZ_4K;
+	knobs->seed = get_random_u32();
+}
+
+/**
+ * migsim_knob_arc_ms - how long an arc takes
+ * @dev: the device
+ * @from: state it leaves
+ * @to: state it reaches
+ *
+ * Return: milliseconds.
+ */
+u32 migsim_knob_arc_ms(struct migsim_device *dev, unsigned int from,
+		       unsigned int to)
+{
+	u32 ms = READ_ONCE(dev->knobs.arcs[from][to]);
+
+	return ms == MIGSIM_ARC_MS_UNSET ? READ_ONCE(dev->knobs.arc_ms) : ms;
+}
+
+/* Return: true if the caller has to fail now. */
+static bool fault_use(bool *armed, u32 *count)
+{
+	if (!*armed)
+		return false;
+	if (*count && !--*count)
+		*armed = false;
+	return true;
+}
+
+/**
+ * migsim_knob_arc_fault - shall this arc fail?
+ * @dev: the device
+ * @from: state it leaves
+ * @to: state it would reach
+ *
+ * Return: 0 or the negative errno to fail with.
+ */
+int migsim_knob_arc_fault(struct migsim_device *dev, unsigned int from,
+			  unsigned int to)
+{
+	struct migsim_arc_fault *fault = &dev->knobs.fail_arc;
+	int ret = 0;
+
+	spin_lock(&dev->knob_lock);
+	if (fault->from == from && fault->to == to &&
+	    fault_use(&fault->armed, &fault->count))
+		ret = -fault->err;
+	spin_unlock(&dev->knob_lock);
+	return ret;
+}
+
+/**
+ * migsim_knob_fault - shall this read or write fail?
+ * @dev: the device
+ * @fault: fail_read or fail_write of its knobs
+ * @pos: position in the stream
+ * @len: bytes about to be moved; cut so that it ends where the failure is
+ *
+ * Return: 0 or the negative errno to fail with.
+ */
+int migsim_knob_fault(struct migsim_device *dev, struct migsim_fault *fault,
+		      u64 pos, size_t *len)
+{
+	int ret = 0;
+
+	spin_lock(&dev->knob_lock);
+	if (fault->armed && pos < fault->at)
+		*len = min_t(u64, *len, fault->at - pos);
+	else if (pos == fault->at && fault_use(&fault->armed, &fault->count))
+		ret = -fault->err;
+	spin_unlock(&dev->knob_lock);
+	return ret;
+}
+
+/**
+ * migsim_log_add - remember an arc
+ * @dev: the device
+ * @entry: what happened; replaces the oldest when the log is full
+ */
+void migsim_log_add(struct migsim_device *dev,
+		    const struct migsim_log_entry *entry)
+{
+	spin_lock(&dev->knob_lock);
+	dev->log[dev->log_count++ % MIGSIM_LOG_SIZE] = *entry;
+	spin_unlock(&dev->knob_lock);
+}

@@ -1,0 +1,344 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * vfio_pci_migsim: a VFIO PCI variant driver with live migration for QEMU's
+ * edu device
+ *
+ * Lock order (outer first):
+ *
+ *	vfio_device_set.lock
+ *	  migsim_device.state_mutex
+ *	    migsim_file.io_lock
+ *	      mmap_lock (a fault of the user's buffer)
+ *	        vfio_pci_core_device.memory_lock
+ *	    migsim_file.lock
+ *	      migsim_device.knob_lock (spinlock)
+ *
+ * A reset arrives with memory_lock held for writing, which is the wrong way
+ * round: migsim_reset_done() therefore only tries state_mutex, and whoever
+ * holds it does the work on its way out (migsim_state_unlock()). That work
+ * takes migsim_file.lock and nothing that could fault; this is why bytes are
+ * copied from and to the user under io_lock only.
+ *
+ * A data_fd may outlive the device. Its file reaches the device only while
+ * it holds migsim_file.lock and has seen that the phase is not
+ * MIGSIM_FILE_DISABLED; migsim_file_disable() cuts it off.
+ */
+#ifndef MIGSIM_H
+#define MIGSIM_H
+
+#include <linux/kref.h>
+#include <linux/ktime.h>
+#include <linux/mutex.h>
+#include <linux/sizes.h>
+#include <linux/spinlock.h>
+#include <linux/vfio_pci_core.h>
+#include <linux/wait.h>
+#include <linux/workqueue.h>
+
+#include "stream.h"
+
+#define MIGSIM_NUM_STATES	(VFIO_DEVICE_STATE_PRE_COPY_P2P + 1)
+#define MIGSIM_STATE_MAX	((u64)SZ_2G)	/* bytes of payload */
+#define MIGSIM_PRECOPY_MAX	((u64)SZ_1G)	/* bytes of pre-copy data */
+#define MIGSIM_ARC_MS_MAX	60000
+#define MIGSIM_ARC_MS_UNSET	U32_MAX
+/* so many that the whole log fits one sysfs page */
+#define MIGSIM_LOG_SIZE		56
+
+/**
+ * struct migsim_blob - bytes that never change once they are visible
+ * @ref: held by the device for its current payload and by each saving file
+ * @base: vmalloc memory, NULL if there is none
+ * @data: first byte of the content inside @base
+ * @size: bytes of content
+ * @seed: what the content was generated from, if @generated
+ * @generated: false for a payload that was loaded
+ * @crc_valid: @crc has been computed; both under state_mutex
+ * @crc: CRC-32 of the content (the one of zlib and Ethernet)
+ *
+ * Because the content is fixed, a read of a saving file needs no lock, and a
+ * save costs no copy.
+ */
+struct migsim_blob {
+	struct kref ref;
+	void *base;
+	const u8 *data;
+	size_t size;
+	u64 seed;
+	bool generated;
+	bool crc_valid;
+	u32 crc;
+};
+
+enum migsim_file_phase {
+	MIGSIM_FILE_PRECOPY,	/* saving: more will come, -ENOMSG when dry */
+	MIGSIM_FILE_FINAL,	/* saving: everything is there, 0 at the end */
+	MIGSIM_FILE_LOADING,
+	MIGSIM_FILE_DISABLED,	/* its state was left: -ENODEV for ever */
+};
+
+/**
+ * struct migsim_segment - a run of bytes of the saved stream
+ * @data: first byte, owned by the file or by a blob that the file holds
+ * @size: bytes
+ */
+struct migsim_segment {
+	const void *data;
+	size_t size;
+};
+
+/**
+ * struct migsim_file - a data_fd
+ * @f: the file; the device holds one reference while it uses it
+ * @dev: the device; see the rule at the top of this file
+ * @io_lock: one read or write at a time; protects the pacing and the load
+ *	buffer; held across the pacing sleep and the user copy
+ * @lock: protects @phase, @pos and the growth of @seg; never held long
+ * @wait: pacing sleeps here, so that disabling the file ends the sleep
+ * @phase: what a read or write may do
+ * @pos: bytes read or written so far
+ * @busy_since: when the step that is being paced began, 0 if none
+ * @ready_at: when the device is done with all steps so far
+ * @late: how long after @ready_at the last sleep ended
+ * @seg: saving: the stream in order
+ * @nseg: saving: valid entries of @seg
+ * @end: saving: sum of their sizes
+ * @precopy: saving: pre-copy content, or NULL
+ * @payload: saving: the payload as of STOP_COPY, or NULL before
+ * @precopy_head: saving: record header before @precopy
+ * @state_head: saving: record header and registers before @payload
+ * @buf: loading: what was written, @pos bytes of it valid
+ * @capacity: loading: size of @buf
+ */
+struct migsim_file {
+	struct file *f;
+	struct migsim_device *dev;
+	struct mutex io_lock;	/* one read or write at a time */
+	struct mutex lock;	/* phase, pos, growth of seg */
+	wait_queue_head_t wait;
+	enum migsim_file_phase phase;
+	u64 pos;
+	ktime_t busy_since;
+	ktime_t ready_at;
+	ktime_t late;
+
+	struct migsim_segment seg[4];
+	unsigned int nseg;
+	u64 end;
+	struct migsim_blob *precopy;
+	struct migsim_blob *payload;
+	struct migsim_record precopy_head;
+	struct migsim_state_head state_head;
+
+	u8 *buf;
+	u64 capacity;
+};
+
+/**
+ * struct migsim_fault - an error to be injected at a byte of a stream
+ * @armed: false: nothing will fail
+ * @at: position in the stream
+ * @err: positive errno
+ * @count: how often it still happens, 0 for always
+ */
+struct migsim_fault {
+	bool armed;
+	u64 at;
+	int err;
+	u32 count;
+};
+
+/**
+ * struct migsim_arc_fault - an error to be injected into an arc
+ * @armed: false: nothing will fail
+ * @from: state that the arc leaves
+ * @to: state that it does not reach
+ * @err: positive errno
+ * @count: how often it still happens, 0 for always
+ */
+struct migsim_arc_fault {
+	bool armed;
+	u8 from;
+	u8 to;
+	int err;
+	u32 count;
+};
+
+/**
+ * struct migsim_knobs - what the test sets through sysfs
+ * @state_size: bytes of payload
+ * @seed: what payload and registers are made of
+ * @precopy_size: bytes of the pre-copy record, 0 for none
+ * @arc_ms: how long an arc takes, unless @arcs says otherwise
+ * @read_us_per_mib: how long the device needs to yield 1 MiB
+ * @write_us_per_mib: and to take it
+ * @read_chunk: most that one read returns, 0 for no limit
+ * @write_chunk: most that one write takes, 0 for no limit
+ * @headerless: the stream is the payload alone
+ * @fail_to_error: a failed arc ends in ERROR
+ * @arcs: milliseconds per arc, or MIGSIM_ARC_MS_UNSET
+ * @fail_arc: the arc that fails
+ * @fail_read: the byte that cannot be read
+ * @fail_write: the byte that cannot be written
+ *
+ * The first ten are all u64, for the sake of sysfs, and read and written whole
+ * (READ_ONCE()); @state_size and @seed change under state_mutex. The rest is
+ * under migsim_device.knob_lock.
+ */
+struct migsim_knobs {
+	u64 state_size;
+	u64 seed;
+	u64 precopy_size;
+	u64 arc_ms;
+	u64 read_us_per_mib;
+	u64 write_us_per_mib;
+	u64 read_chunk;
+	u64 write_chunk;
+	u64 headerless;
+	u64 fail_to_error;
+
+	u32 arcs[MIGSIM_NUM_STATES][MIGSIM_NUM_STATES];
+	struct migsim_arc_fault fail_arc;
+	struct migsim_fault fail_read;
+	struct migsim_fault fail_write;
+};
+
+/**
+ * struct migsim_log_entry - one arc as it happened
+ * @start_ns: CLOCK_MONOTONIC before the arc's delay
+ * @end_ns: CLOCK_MONOTONIC when it was done
+ * @from: state before
+ * @to: state it was to reach
+ * @err: 0 or negative errno
+ */
+struct migsim_log_entry {
+	u64 start_ns;
+	u64 end_ns;
+	u8 from;
+	u8 to;
+	int err;
+};
+
+/**
+ * struct migsim_device - a bound edu device
+ * @core: must be the driver data of the PCI device
+ * @state_mutex: one arc at a time; protects all down to @regs_stale
+ * @mig_state: the state; read without the lock by the "state" attribute
+ * @open: between open_device and close_device, so BAR 0 is mapped
+ * @payload: current payload; NULL if it is the one of the seed and not in
+ *	memory (generated on demand)
+ * @saving: the data_fd being read, or NULL
+ * @loading: the data_fd being written, or NULL
+ * @regs_stale: a reset happened, the registers are yet to be set from the seed
+ * @reset_lock: makes "defer or do" of a reset atomic against the release of
+ *	@state_mutex; protects @deferred_reset
+ * @deferred_reset: the holder of @state_mutex has a reset to finish
+ * @reset_work: sets the registers after a reset that was not our user's ioctl
+ * @knob_lock: protects the structured knobs and the log
+ * @knobs: see struct migsim_knobs
+ * @log: ring of the last arcs
+ * @log_count: arcs since the log was cleared
+ * @saved_bytes: bytes read from the current or last saving file
+ * @loaded_bytes: bytes written to the current or last loading file
+ */
+struct migsim_device {
+	struct vfio_pci_core_device core;
+
+	struct mutex state_mutex;	/* one arc at a time; see above */
+	enum vfio_device_mig_state mig_state;
+	bool open;
+	struct migsim_blob *payload;
+	struct migsim_file *saving;
+	struct migsim_file *loading;
+	bool regs_stale;
+
+	spinlock_t reset_lock;	/* deferred_reset against state_mutex */
+	bool deferred_reset;
+	struct work_struct reset_work;
+
+	spinlock_t knob_lock;	/* structured knobs, log */
+	struct migsim_knobs knobs;
+	struct migsim_log_entry log[MIGSIM_LOG_SIZE];
+	u64 log_count;
+
+	u64 saved_bytes;
+	u64 loaded_bytes;
+};
+
+/* main.c */
+void migsim_state_lock(struct migsim_device *dev);
+void migsim_state_unlock(struct migsim_device *dev);
+
+/* arcs.c */
+extern const struct vfio_migration_ops migsim_mig_ops;
+const char *migsim_state_name(unsigned int state);
+int migsim_state_parse(const char *name);
+void migsim_files_disable(struct migsim_device *dev);
+
+/* data_fd.c */
+struct migsim_file *migsim_file_create(struct migsim_device *dev,
+				       const struct file_operations *fops,
+				       int flags, enum migsim_file_phase phase);
+void migsim_file_disable(struct migsim_file *file);
+int migsim_file_release(struct inode *inode, struct file *f);
+int migsim_file_pace(struct migsim_file *file, u64 us_per_mib, u64 bytes);
+
+/* save.c */
+struct migsim_file *migsim_save_start(struct migsim_device *dev, bool precopy);
+int migsim_save_finish(struct migsim_device *dev, struct migsim_file *file);
+u64 migsim_save_left(struct migsim_device *dev);
+
+/* load.c */
+struct migsim_file *migsim_load_start(struct migsim_device *dev);
+int migsim_load_finish(struct migsim_device *dev, struct migsim_file *file);
+
+/* regs.c */
+int migsim_regs_read(struct migsim_device *dev, struct migsim_regs *regs);
+int migsim_regs_write(struct migsim_device *dev,
+		      const struct migsim_regs *regs);
+int migsim_regs_reset(struct migsim_device *dev);
+int migsim_regs_wait_idle(struct migsim_device *dev, bool dma_only);
+
+/* blob.c */
+struct migsim_blob *migsim_blob_generate(u64 seed, size_t size);
+struct migsim_blob *migsim_blob_wrap(void *base, size_t offset, size_t size);
+struct migsim_blob *migsim_blob_get(struct migsim_blob *blob);
+void migsim_blob_put(struct migsim_blob *blob);
+u32 migsim_blob_crc(struct migsim_blob *blob);
+void *migsim_blob_alloc(size_t size);
+u64 migsim_rand(u64 *state);
+int migsim_payload_reset(struct migsim_device *dev);
+int migsim_payload_need(struct migsim_device *dev);
+
+/* knobs.c */
+void migsim_knobs_init(struct migsim_device *dev);
+u32 migsim_knob_arc_ms(struct migsim_device *dev, unsigned int from,
+		       unsigned int to);
+int migsim_knob_arc_fault(struct migsim_device *dev, unsigned int from,
+			  unsigned int to);
+int migsim_knob_fault(struct migsim_device *dev, struct migsim_fault *fault,
+		      u64 pos, size_t *len);
+void migsim_log_add(struct migsim_device *dev,
+		    const struct migsim_log_entry *entry);
+
+/* sysfs.c, sysfs_specs.c */
+extern const struct attribute_group *migsim_groups[];
+extern struct device_attribute migsim_attr_arcs;
+extern struct device_attribute migsim_attr_fail_arc;
+extern struct device_attribute migsim_attr_fail_read_at;
+extern struct device_attribute migsim_attr_fail_write_at;
+extern struct device_attribute migsim_attr_arcs_log;
+
+static inline struct migsim_device *migsim_from_vfio(struct vfio_device *vdev)
+{
+	return container_of(vdev, struct migsim_device, core.vdev);
+}
+
+static inline struct migsim_device *migsim_from_dev(struct device *dev)
+{
+	struct vfio_pci_core_device *core = dev_get_drvdata(dev);
+
+	return container_of(core, struct migsim_device, core);
+}
+
+#endif /* MIGSIM_H */
