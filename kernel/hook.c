@@ -25,12 +25,9 @@
 #include <linux/err.h>
 #include <linux/file.h>
 #include <linux/module.h>
-#include <linux/pci.h>
-#include <linux/pm_runtime.h>
 #include <linux/rcupdate.h>
 #include <linux/slab.h>
 #include <linux/srcu.h>
-#include <linux/uaccess.h>
 #include <linux/workqueue.h>
 #include <linux/xarray.h>
 
@@ -486,103 +483,6 @@ void migmux_hook_release(struct migmux_hook *hook)
 	interpose(hook);
 	notify(hook);
 	mutex_unlock(&migmux_hook_lock);
-}
-
-/**
- * migmux_hook_drive() - begin a step: refuse state changes from elsewhere
- * @hook: a device that the caller's session holds
- *
- * Waits until those that are in the driver already are over.
- *
- * Context: sleeps.
- * Return: 0, -EINTR if a fatal signal came first.
- */
-int migmux_hook_drive(struct migmux_hook *hook)
-{
-	spin_lock(&hook->lock);
-	hook->driven = true;
-	spin_unlock(&hook->lock);
-	if (wait_event_killable(hook->idle, !READ_ONCE(hook->inflight))) {
-		migmux_hook_rest(hook);
-		return -EINTR;
-	}
-	return 0;
-}
-
-/**
- * migmux_hook_rest() - end a step
- * @hook: a device that the caller's session holds
- *
- * Context: any but irq.
- */
-void migmux_hook_rest(struct migmux_hook *hook)
-{
-	spin_lock(&hook->lock);
-	hook->driven = false;
-	spin_unlock(&hook->lock);
-}
-
-/* VFIO's ioctl path does this for calls from user space. */
-static int power_get(struct device *dev)
-{
-	if (!dev->driver || !dev->driver->pm)
-		return 0;
-	return pm_runtime_resume_and_get(dev) ? -EIO : 0;
-}
-
-static void power_put(struct device *dev)
-{
-	if (dev->driver && dev->driver->pm)
-		pm_runtime_put(dev);
-}
-
-/**
- * migmux_hook_set_state() - move a device that the caller's session drives
- * @hook: the device; the caller holds its VFIO file
- * @state: one arc away from where it is
- *
- * Context: sleeps, for as long as the driver takes. No lock is held.
- * Return: what &vfio_migration_ops.migration_set_state returns: NULL, a data
- * file with a reference, or an ERR_PTR; ERR_PTR(-EIO) if the device cannot be
- * powered up.
- */
-struct file *migmux_hook_set_state(struct migmux_hook *hook,
-				   enum vfio_device_mig_state state)
-{
-	struct vfio_device *vdev = hook->vdev;
-	struct file *file;
-	int err;
-
-	err = power_get(vdev->dev);
-	if (err)
-		return ERR_PTR(err);
-	file = hook->orig->migration_set_state(vdev, state);
-	power_put(vdev->dev);
-	return file;
-}
-
-/**
- * migmux_hook_get_state() - ask a device where it is
- * @hook: the device; the caller holds its VFIO file
- * @state: is filled
- *
- * Not for statistics: it may wait for a load that is going on.
- *
- * Context: sleeps. No lock is held.
- * Return: 0, or the driver's error.
- */
-int migmux_hook_get_state(struct migmux_hook *hook,
-			  enum vfio_device_mig_state *state)
-{
-	struct vfio_device *vdev = hook->vdev;
-	int err;
-
-	err = power_get(vdev->dev);
-	if (err)
-		return err;
-	err = hook->orig->migration_get_state(vdev, state);
-	power_put(vdev->dev);
-	return err;
 }
 
 /* VFIO does not export its class: a device that is never registered has it. */

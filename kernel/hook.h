@@ -74,6 +74,7 @@ struct migmux_hook_info {
 	bool gone;
 };
 
+/* hook.c: the registry, and who hooks a device */
 int migmux_hook_init(struct device *parent);
 void migmux_hook_exit(void);
 
@@ -88,6 +89,7 @@ void migmux_hook_info_get(struct migmux_hook *hook, struct migmux_hook_info *inf
 
 int migmux_hook_hold(struct migmux_hook *hook, struct migmux_device *owner);
 void migmux_hook_release(struct migmux_hook *hook);
+/* drive.c: what the owner does with it */
 int migmux_hook_drive(struct migmux_hook *hook);
 void migmux_hook_rest(struct migmux_hook *hook);
 
