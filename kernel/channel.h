@@ -69,8 +69,8 @@ enum migmux_channel_flags {
  * The rest belongs to the session that uses the channel:
  *
  * @session: that session; set and cleared while no mover runs
- * @device: the device whose frames it carries; a destination learns it from the
- *	first frame
+ * @device: source: the device whose frames it carries
+ * @carries: destination: the same, learnt from the first frame; the mover's
  * @dev_node: in @device's list of channels; session's lock
  * @flags: enum migmux_channel_flags
  * @wait: our entry in the socket's wait queue
@@ -89,7 +89,8 @@ enum migmux_channel_flags {
  * @head: destination: what the current frame's header says; the mover's
  * @verdict: source: a good verdict has come; session's lock
  * @confirmed: source: confirmation sent; destination: received; session's lock
- * @closed: the peer closed it at a packet boundary; session's lock
+ * @closed: nothing more is received: the peer closed it, or broke the rules; the
+ *	mover's
  * @buf: a record that is received or sent in pieces; the mover's
  */
 struct migmux_channel {
@@ -107,6 +108,7 @@ struct migmux_channel {
 
 	struct migmux_session *session;
 	struct migmux_device *device;
+	struct migmux_device *carries;
 	struct list_head dev_node;
 	unsigned long flags;
 	wait_queue_entry_t wait;

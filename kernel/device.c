@@ -9,6 +9,7 @@
  */
 #include <linux/err.h>
 #include <linux/file.h>
+#include <linux/ktime.h>
 #include <linux/slab.h>
 
 #include "channel.h"
@@ -256,6 +257,29 @@ void migmux_device_set_state(struct migmux_device *dev, u32 state)
 		migmux_session_milestone(s, VFIO_MIGMUX_MILESTONE_QUIESCED);
 	if (stopped)
 		migmux_session_milestone(s, VFIO_MIGMUX_MILESTONE_STOPPED);
+}
+
+/**
+ * migmux_device_first_frame() - destination: a channel turns out to be a device's
+ * @dev: the device
+ *
+ * Context: the channel's mover; sleeps.
+ */
+void migmux_device_first_frame(struct migmux_device *dev)
+{
+	struct vfio_migmux_timeline_device *t = &dev->report->t;
+	struct migmux_report *r = dev->session->report;
+	bool first;
+
+	spin_lock(&r->lock);
+	first = !t->first_byte_ns;
+	if (first)
+		t->first_byte_ns = ktime_get_ns();
+	t->nr_channels++;
+	spin_unlock(&r->lock);
+	if (first)
+		migmux_session_phase_start(dev->session, dev->index,
+					   VFIO_MIGMUX_PHASE_TRANSFER);
 }
 
 /**

@@ -107,6 +107,7 @@ void migmux_device_free(struct migmux_device *dev);
 void migmux_device_gone(struct migmux_device *dev);
 u32 migmux_device_session_id(const struct migmux_device *dev);
 void migmux_device_set_state(struct migmux_device *dev, u32 state);
+void migmux_device_first_frame(struct migmux_device *dev);
 void migmux_device_set_error(struct migmux_device *dev, int err);
 void migmux_device_set_data_file(struct migmux_device *dev, struct file *file);
 void migmux_device_put_data_file(struct migmux_device *dev);

@@ -5,6 +5,7 @@
  * vhost_task_stop() came first; it must be stopped exactly once, and not by
  * itself.
  */
+#include <linux/cpumask.h>
 #include <linux/err.h>
 #include <linux/sched.h>
 #include <linux/sched/signal.h>
@@ -13,9 +14,35 @@
 #include "mover.h"
 #include "trace.h"
 
+/*
+ * A thread inherits the CPUs of the one that made it, and that may be pinned to a
+ * single one. It may run where any thread of the process may.
+ */
+static void widen(void)
+{
+	struct task_struct *thread;
+	cpumask_var_t mask;
+
+	if (!zalloc_cpumask_var(&mask, GFP_KERNEL))
+		return;
+	rcu_read_lock();
+	for_each_thread(current, thread)
+		cpumask_or(mask, mask, thread->cpus_ptr);
+	rcu_read_unlock();
+	set_cpus_allowed_ptr(current, mask);
+	free_cpumask_var(mask);
+}
+
 static bool run(void *data)
 {
 	struct migmux_mover *mover = data;
+
+	if (!mover->widened) {
+		__set_current_state(TASK_RUNNING);
+		widen();
+		mover->widened = true;
+		return true;
+	}
 
 	/*
 	 * Still TASK_INTERRUPTIBLE: a wake-up after ready() said no makes the
@@ -62,6 +89,7 @@ int migmux_mover_start(struct migmux_mover *mover,
 	struct vhost_task *task;
 
 	mover->ops = ops;
+	mover->widened = false;
 	task = vhost_task_create(run, killed, mover, name);
 	if (IS_ERR(task))
 		return PTR_ERR(task);

@@ -29,11 +29,13 @@ struct migmux_mover_ops {
 /**
  * struct migmux_mover - one such thread
  * @ops: what it does; constant while it runs
+ * @widened: it has looked on which CPUs it may run; the thread's
  * @lock: protects @task against migmux_mover_stop(); innermost, irq-safe
  * @task: the thread, NULL before start and after stop
  */
 struct migmux_mover {
 	const struct migmux_mover_ops *ops;
+	bool widened;
 	spinlock_t lock;
 	struct vhost_task *task;
 };

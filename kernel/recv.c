@@ -22,8 +22,13 @@ static struct migmux_channel *to_channel(struct migmux_mover *mover)
 	return container_of(mover, struct migmux_channel, mover);
 }
 
+/*
+ * Every failure closes the channel for us: the session's failure stops all
+ * movers, but does not count any more once the devices are handed over.
+ */
 static void fail(struct migmux_channel *ch, int err, const char *what)
 {
+	ch->closed = true;
 	migmux_session_fail(ch->session, err, VFIO_MIGMUX_INDEX_NONE, ch->id,
 			    "channel %u from %s: %s", ch->id, ch->peer, what);
 }
@@ -31,13 +36,14 @@ static void fail(struct migmux_channel *ch, int err, const char *what)
 static void refuse(struct migmux_channel *ch, const struct migmux_wire_fault *fault)
 {
 	char text[MIGMUX_WIRE_FAULT_LEN];
-	const u32 device = ch->device ? ch->device->index : VFIO_MIGMUX_INDEX_NONE;
+	const u32 device = ch->carries ? ch->carries->index : VFIO_MIGMUX_INDEX_NONE;
 
+	ch->closed = true;
 	migmux_wire_fault_format(text, sizeof(text), fault);
 	migmux_session_fail(ch->session, -EPROTO, device, ch->id,
 			    "channel %u from %s%s%s: %s", ch->id, ch->peer,
-			    ch->device ? ", device " : "",
-			    ch->device ? ch->device->idstr : "", text);
+			    ch->carries ? ", device " : "",
+			    ch->carries ? ch->carries->idstr : "", text);
 }
 
 /* Session's lock: may the frame at the head of the channel have memory? */
@@ -47,7 +53,7 @@ static bool admitted(struct migmux_channel *ch)
 	struct migmux_session *s = ch->session;
 
 	lockdep_assert_held(&s->lock);
-	return migmux_gather_admit(&ch->device->gather, ch->head.idx,
+	return migmux_gather_admit(&ch->carries->gather, ch->head.idx,
 				   s->staging->nr_free);
 }
 
@@ -121,8 +127,8 @@ static void peer_closed(struct migmux_channel *ch)
 		fail(ch, -ECONNABORTED, "closed by the source before the end");
 		return;
 	}
-	spin_lock(&s->lock);
 	ch->closed = true;
+	spin_lock(&s->lock);
 	all = ++s->nr_closed == s->nr_channels;
 	spin_unlock(&s->lock);
 	if (all)
@@ -205,31 +211,24 @@ static bool bind(struct migmux_channel *ch)
 	struct migmux_device *dev = find_device(s, &ch->head);
 
 	if (!dev) {
+		ch->closed = true;
 		migmux_session_fail(s, -EPROTO, VFIO_MIGMUX_INDEX_NONE, ch->id,
 				    "channel %u from %s: device %s, instance %u is not in this session",
 				    ch->id, ch->peer, ch->head.idstr,
 				    ch->head.instance_id);
 		return false;
 	}
-	if (ch->device && ch->device != dev) {
+	if (ch->carries && ch->carries != dev) {
+		ch->closed = true;
 		migmux_session_fail(s, -EPROTO, dev->index, ch->id,
 				    "channel %u from %s: a frame of %s on the channel of %s",
-				    ch->id, ch->peer, dev->idstr, ch->device->idstr);
+				    ch->id, ch->peer, dev->idstr, ch->carries->idstr);
 		return false;
 	}
-	if (ch->device)
+	if (ch->carries)
 		return true;
-	ch->device = dev;
-	spin_lock(&s->lock);
-	dev->nr_channels++;
-	spin_lock(&s->report->lock);
-	dev->report->t.nr_channels = dev->nr_channels;
-	if (!dev->report->t.first_byte_ns)
-		dev->report->t.first_byte_ns = ktime_get_ns();
-	spin_unlock(&s->report->lock);
-	spin_unlock(&s->lock);
-	if (dev->nr_channels == 1)
-		migmux_session_phase_start(s, dev->index, VFIO_MIGMUX_PHASE_TRANSFER);
+	ch->carries = dev;
+	migmux_device_first_frame(dev);
 	return true;
 }
 
@@ -238,7 +237,7 @@ static void deliver(struct migmux_channel *ch)
 {
 	struct migmux_session *s = ch->session;
 	struct migmux_frame *frame = ch->frame;
-	struct migmux_device *dev = ch->device;
+	struct migmux_device *dev = ch->carries;
 
 	trace_migmux_frame_received(s->report->id, dev->index, ch->id,
 				    frame->gather.idx, frame->bytes);
@@ -256,7 +255,7 @@ static void deliver(struct migmux_channel *ch)
 static void accept_config(struct migmux_channel *ch)
 {
 	struct migmux_session *s = ch->session;
-	struct migmux_device *dev = ch->device;
+	struct migmux_device *dev = ch->carries;
 	struct migmux_frame *frame = &dev->config_frame;
 	struct migmux_wire_fault fault = { };
 	struct migmux_gather_node second;
@@ -332,7 +331,7 @@ static void step_admit(struct migmux_channel *ch)
 		if (ch->stalled)
 			waited = ktime_get_ns() - ch->stalled;
 		ch->stalled = 0;
-		err = migmux_gather_claim(&ch->device->gather, &frame->gather,
+		err = migmux_gather_claim(&ch->carries->gather, &frame->gather,
 					  ch->head.idx, false, &fault);
 		if (err)
 			migmux_staging_put(s->staging, frame);
@@ -346,10 +345,10 @@ static void step_admit(struct migmux_channel *ch)
 	}
 	if (waited) {
 		spin_lock(&s->report->lock);
-		ch->device->report->t.stall_staging_ns += waited;
+		ch->carries->report->t.stall_staging_ns += waited;
 		spin_unlock(&s->report->lock);
 	}
-	frame->device = ch->device;
+	frame->device = ch->carries;
 	frame->bytes = ch->head.bytes;
 	ch->frame = frame;
 	ch->offset = 0;

@@ -252,6 +252,7 @@ static void detach_channels(struct migmux_session *s)
 		list_del_init(&ch->dev_node);
 		ch->session = NULL;
 		ch->device = NULL;
+		ch->carries = NULL;
 		if (!s->link)
 			migmux_channel_destroy(ch);
 	}

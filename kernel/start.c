@@ -59,6 +59,8 @@ static int check(struct migmux_session *s, const struct start *how)
 static void reset_channel(struct migmux_session *s, struct migmux_channel *ch)
 {
 	ch->session = s;
+	ch->carries = NULL;
+	INIT_LIST_HEAD(&ch->queue);
 	ch->sched = (struct migmux_sched_chan) { };
 	ch->frame = NULL;
 	ch->offset = 0;
@@ -80,6 +82,11 @@ static int start_movers(struct migmux_session *s, const struct start *how)
 	u32 i;
 
 	migmux_session_for_each_device(s, dev, i) {
+		spin_lock(&s->report->lock);
+		/* a destination counts the channels that turn out to be a device's */
+		dev->report->t.nr_channels = how->role == VFIO_MIGMUX_ROLE_SOURCE ?
+					     dev->nr_channels : 0;
+		spin_unlock(&s->report->lock);
 		err = migmux_mover_start(&dev->mover, how->device_ops,
 					 how->device_name);
 		if (err)

@@ -147,8 +147,8 @@ struct vfio_migmux_device_remove {
  * @flags: must be 0
  * @socket_fd: a connected stream socket; the session takes a reference, the
  *	caller may close its descriptor and must not read or write the socket
- * @device: the device whose frames a source sends here; on a destination the
- *	first frame that arrives says whose channel it is, and this must be 0
+ * @device: the device whose frames a source sends here; on a destination any
+ *	device of the session: the first frame that arrives says whose channel it is
  * @index: out: the channel's index in this session, counted from 0
  * @reserved: must be 0
  *
@@ -451,8 +451,9 @@ struct vfio_migmux_span {
  * @stall_device_ns: time that the data path waited for the device: in its read
  *	or write
  * @stall_staging_ns: time that the device's frames waited for staging memory
- * @stall_wire_ns: time that the device waited for the other frames: source:
- *	sockets full; destination: no frame there to write
+ * @stall_wire_ns: source: time that frames waited for full sockets, summed up
+ *	over the device's channels; destination: time that the device waited for the
+ *	next frame to arrive
  * @phases: spans by enum vfio_migmux_phase
  */
 struct vfio_migmux_timeline_device {
