@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=bash
+#
+# Completion of vfmig(8) for bash.
+
+# Words are taken from the readable lists: no JSON tool is needed.
+_vfmig_devices()
+{
+	vfmig device list 2> /dev/null | awk 'NR > 1 { print $1 }'
+}
+
+_vfmig_links()
+{
+	vfmig link list 2> /dev/null | awk 'NR > 1 { print $1 }'
+}
+
+_vfmig_sessions()
+{
+	vfmig session list 2> /dev/null | awk 'NR > 1 { print $1 }'
+}
+
+_vfmig_reply()
+{
+	mapfile -t COMPREPLY < <(compgen -W "$1" -- "$cur")
+}
+
+# What may follow the object and the command.
+_vfmig_arguments()
+{
+	local common="--json --help"
+	local transfer="--exec --staging --timeout --no-verdict --no-p2p --progress $common"
+
+	case $1/$2 in
+	device/show | device/hook | device/unhook | device/probe)
+		_vfmig_reply "$(_vfmig_devices) $common" ;;
+	link/show | link/del)
+		_vfmig_reply "$(_vfmig_links) $common" ;;
+	link/listen)
+		_vfmig_reply "--on --channels --timeout $common" ;;
+	link/connect)
+		_vfmig_reply "--to --channels --timeout $common" ;;
+	session/show)
+		_vfmig_reply "$(_vfmig_sessions) $common" ;;
+	session/timeline)
+		_vfmig_reply "$(_vfmig_sessions) --svg $common" ;;
+	send/*)
+		_vfmig_reply "$(_vfmig_links) $(_vfmig_devices) $transfer" ;;
+	recv/*)
+		_vfmig_reply "$(_vfmig_links) $(_vfmig_devices) --ready-file $transfer" ;;
+	monitor/*)
+		_vfmig_reply "--ready-file $common" ;;
+	*)
+		_vfmig_reply "$common" ;;
+	esac
+}
+
+_vfmig()
+{
+	local cur=${COMP_WORDS[COMP_CWORD]}
+	local prev=${COMP_WORDS[COMP_CWORD - 1]}
+	local words=() word
+
+	# Colons in addresses of devices must not split words.
+	if declare -F _get_comp_words_by_ref > /dev/null; then
+		_get_comp_words_by_ref -n : cur prev
+	fi
+
+	case $prev in
+	--svg | --ready-file)
+		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+		return ;;
+	--progress)
+		_vfmig_reply "auto always never"
+		return ;;
+	--on | --to)
+		_vfmig_reply "tcp:"
+		return ;;
+	--exec | --staging | --timeout | --channels)
+		return ;;
+	esac
+
+	for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
+		[[ $word == -* ]] || words+=("$word")
+	done
+
+	case ${#words[@]}/${words[0]-} in
+	0/*)
+		_vfmig_reply "device link session send recv monitor help --json --help --version" ;;
+	1/device)
+		_vfmig_reply "list show hook unhook probe help --json --help" ;;
+	1/link)
+		_vfmig_reply "list show listen connect del help --json --help" ;;
+	1/session)
+		_vfmig_reply "list show timeline help --json --help" ;;
+	*)
+		_vfmig_arguments "${words[0]}" "${words[1]-}" ;;
+	esac
+
+	if declare -F __ltrim_colon_completions > /dev/null; then
+		__ltrim_colon_completions "$cur"
+	fi
+}
+
+complete -F _vfmig vfmig

@@ -1,0 +1,277 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Netlink messages to the model.
+ */
+#include <string.h>
+
+#include "fetch.h"
+
+static uint32_t get_u32(struct nlattr **tb, int type)
+{
+	return tb[type] && nla_len(tb[type]) >= 4 ? nla_get_u32(tb[type]) : 0;
+}
+
+static uint64_t get_u64(struct nlattr **tb, int type)
+{
+	return tb[type] && nla_len(tb[type]) >= 8 ? nla_get_u64(tb[type]) : 0;
+}
+
+static void get_string(struct nlattr **tb, int type, char *out, size_t size)
+{
+	if (tb[type])
+		nla_strlcpy(out, tb[type], size);
+}
+
+/**
+ * fetch_device() - a device's attributes to the model
+ * @attrs: attributes of VFIO_MIGMUX_CMD_DEVICE_GET or _NTF
+ * @len: their bytes
+ * @dev: filled in; what is missing is 0
+ */
+void fetch_device(struct nlattr *attrs, int len, struct device *dev)
+{
+	struct nlattr *tb[VFIO_MIGMUX_A_DEVICE_MAX + 1];
+
+	if (nla_parse(tb, VFIO_MIGMUX_A_DEVICE_MAX, attrs, len, NULL))
+		return;
+	get_string(tb, VFIO_MIGMUX_A_DEVICE_HANDLE, dev->handle, sizeof(dev->handle));
+	get_string(tb, VFIO_MIGMUX_A_DEVICE_DRIVER, dev->driver, sizeof(dev->driver));
+	dev->migration_flags = get_u32(tb, VFIO_MIGMUX_A_DEVICE_MIGRATION_FLAGS);
+	dev->hooked = tb[VFIO_MIGMUX_A_DEVICE_HOOKED];
+	dev->pinned = tb[VFIO_MIGMUX_A_DEVICE_PINNED];
+	dev->users = get_u32(tb, VFIO_MIGMUX_A_DEVICE_USERS);
+	dev->session = get_u32(tb, VFIO_MIGMUX_A_DEVICE_SESSION);
+	dev->arcs = get_u32(tb, VFIO_MIGMUX_A_DEVICE_ARCS);
+	dev->refused = get_u32(tb, VFIO_MIGMUX_A_DEVICE_REFUSED);
+	dev->gone = tb[VFIO_MIGMUX_A_DEVICE_GONE];
+}
+
+/**
+ * fetch_link() - a link's attributes to the model
+ * @attrs: attributes of VFIO_MIGMUX_CMD_LINK_GET or _NTF
+ * @len: their bytes
+ * @link: filled in; what is missing is 0
+ */
+void fetch_link(struct nlattr *attrs, int len, struct link *link)
+{
+	struct nlattr *tb[VFIO_MIGMUX_A_LINK_MAX + 1];
+
+	if (nla_parse(tb, VFIO_MIGMUX_A_LINK_MAX, attrs, len, NULL))
+		return;
+	get_string(tb, VFIO_MIGMUX_A_LINK_NAME, link->name, sizeof(link->name));
+	link->state = get_u32(tb, VFIO_MIGMUX_A_LINK_STATE);
+	link->channels = get_u32(tb, VFIO_MIGMUX_A_LINK_CHANNELS);
+	link->session = get_u32(tb, VFIO_MIGMUX_A_LINK_SESSION);
+	get_string(tb, VFIO_MIGMUX_A_LINK_ERROR, link->error, sizeof(link->error));
+	link->gone = tb[VFIO_MIGMUX_A_LINK_GONE];
+}
+
+static void fetch_channel(struct nlattr *attrs, int len, struct channel *ch)
+{
+	struct nlattr *tb[VFIO_MIGMUX_A_CHANNEL_MAX + 1];
+
+	if (nla_parse(tb, VFIO_MIGMUX_A_CHANNEL_MAX, attrs, len, NULL))
+		return;
+	get_string(tb, VFIO_MIGMUX_A_CHANNEL_LINK, ch->link, sizeof(ch->link));
+	ch->id = get_u32(tb, VFIO_MIGMUX_A_CHANNEL_ID);
+	get_string(tb, VFIO_MIGMUX_A_CHANNEL_LOCAL, ch->local, sizeof(ch->local));
+	get_string(tb, VFIO_MIGMUX_A_CHANNEL_PEER, ch->peer, sizeof(ch->peer));
+	ch->send_method = get_u32(tb, VFIO_MIGMUX_A_CHANNEL_SEND_METHOD);
+	ch->sent = get_u64(tb, VFIO_MIGMUX_A_CHANNEL_SENT);
+	ch->received = get_u64(tb, VFIO_MIGMUX_A_CHANNEL_RECEIVED);
+}
+
+static void fetch_span(struct nlattr *nest, struct session_device *dev)
+{
+	struct nlattr *tb[VFIO_MIGMUX_A_SPAN_MAX + 1];
+	uint32_t phase;
+
+	if (nla_parse_nested(tb, VFIO_MIGMUX_A_SPAN_MAX, nest, NULL) ||
+	    !tb[VFIO_MIGMUX_A_SPAN_PHASE])
+		return;
+	phase = get_u32(tb, VFIO_MIGMUX_A_SPAN_PHASE);
+	if (phase >= VFIO_MIGMUX_NR_PHASES)	/* of a later kernel */
+		return;
+	dev->t.phases[phase].start_ns = get_u64(tb, VFIO_MIGMUX_A_SPAN_START);
+	dev->t.phases[phase].end_ns = get_u64(tb, VFIO_MIGMUX_A_SPAN_END);
+}
+
+static void fetch_session_device(struct nlattr *nest, struct session_device *dev)
+{
+	struct nlattr *tb[VFIO_MIGMUX_A_SESSION_DEVICE_MAX + 1];
+	struct nlattr *pos;
+	int rem;
+
+	if (nla_parse_nested(tb, VFIO_MIGMUX_A_SESSION_DEVICE_MAX, nest, NULL))
+		return;
+	dev->t.index = get_u32(tb, VFIO_MIGMUX_A_SESSION_DEVICE_INDEX);
+	get_string(tb, VFIO_MIGMUX_A_SESSION_DEVICE_HANDLE, dev->handle, sizeof(dev->handle));
+	get_string(tb, VFIO_MIGMUX_A_SESSION_DEVICE_IDSTR, dev->idstr, sizeof(dev->idstr));
+	dev->instance_id = get_u32(tb, VFIO_MIGMUX_A_SESSION_DEVICE_INSTANCE_ID);
+	dev->t.state = get_u32(tb, VFIO_MIGMUX_A_SESSION_DEVICE_STATE);
+	dev->t.error = (int32_t)get_u32(tb, VFIO_MIGMUX_A_SESSION_DEVICE_ERROR);
+	dev->t.nr_channels = get_u32(tb, VFIO_MIGMUX_A_SESSION_DEVICE_CHANNELS);
+	dev->t.bytes = get_u64(tb, VFIO_MIGMUX_A_SESSION_DEVICE_BYTES);
+	dev->t.frames = get_u64(tb, VFIO_MIGMUX_A_SESSION_DEVICE_FRAMES);
+	dev->t.first_byte_ns = get_u64(tb, VFIO_MIGMUX_A_SESSION_DEVICE_FIRST_BYTE);
+	dev->t.last_byte_ns = get_u64(tb, VFIO_MIGMUX_A_SESSION_DEVICE_LAST_BYTE);
+	dev->t.stall_device_ns = get_u64(tb, VFIO_MIGMUX_A_SESSION_DEVICE_STALL_DEVICE);
+	dev->t.stall_staging_ns = get_u64(tb, VFIO_MIGMUX_A_SESSION_DEVICE_STALL_STAGING);
+	dev->t.stall_wire_ns = get_u64(tb, VFIO_MIGMUX_A_SESSION_DEVICE_STALL_WIRE);
+
+	nla_for_each_nested(pos, nest, rem)
+		if (nla_type(pos) == VFIO_MIGMUX_A_SESSION_DEVICE_SPAN)
+			fetch_span(pos, dev);
+}
+
+static void fetch_milestone(struct nlattr *nest, struct session *s)
+{
+	struct nlattr *tb[VFIO_MIGMUX_A_MILESTONE_MAX + 1];
+	uint32_t bits, bit;
+
+	if (nla_parse_nested(tb, VFIO_MIGMUX_A_MILESTONE_MAX, nest, NULL))
+		return;
+	bits = get_u32(tb, VFIO_MIGMUX_A_MILESTONE_BIT);
+	for (bit = 0; bit < MODEL_NR_MILESTONES; bit++)
+		if (bits == 1U << bit)
+			s->milestone_ns[bit] = get_u64(tb, VFIO_MIGMUX_A_MILESTONE_AT);
+}
+
+static void fetch_summary(struct nlattr **tb, struct session *s)
+{
+	s->role = get_u32(tb, VFIO_MIGMUX_A_SESSION_ROLE);
+	s->pid = get_u32(tb, VFIO_MIGMUX_A_SESSION_PID);
+	get_string(tb, VFIO_MIGMUX_A_SESSION_COMM, s->comm, sizeof(s->comm));
+	get_string(tb, VFIO_MIGMUX_A_SESSION_LINK, s->link, sizeof(s->link));
+	s->closed = tb[VFIO_MIGMUX_A_SESSION_CLOSED];
+	s->milestones = get_u32(tb, VFIO_MIGMUX_A_SESSION_MILESTONES);
+	s->error = get_u32(tb, VFIO_MIGMUX_A_SESSION_ERROR);
+	get_string(tb, VFIO_MIGMUX_A_SESSION_ERROR_TEXT, s->error_text, sizeof(s->error_text));
+	s->staging_budget = get_u64(tb, VFIO_MIGMUX_A_SESSION_STAGING_BUDGET);
+	s->staging_peak = get_u64(tb, VFIO_MIGMUX_A_SESSION_STAGING_PEAK);
+}
+
+/*
+ * A message has a session's summary and devices. In a dump, devices that did not fit
+ * follow in further messages which have only the id besides.
+ */
+static void add_session(uint8_t cmd, struct nlattr *attrs, int len, void *arg)
+{
+	struct nlattr *tb[VFIO_MIGMUX_A_SESSION_MAX + 1];
+	struct session_list *list = arg;
+	struct nlattr *pos;
+	struct session *s;
+	uint32_t id;
+	int rem;
+
+	(void)cmd;
+	if (nla_parse(tb, VFIO_MIGMUX_A_SESSION_MAX, attrs, len, NULL))
+		return;
+	id = get_u32(tb, VFIO_MIGMUX_A_SESSION_ID);
+	if (!list->n || list->v[list->n - 1].id != id) {
+		list->v = model_grow(list->v, list->n, sizeof(*list->v));
+		list->v[list->n++].id = id;
+	}
+	s = &list->v[list->n - 1];
+	if (tb[VFIO_MIGMUX_A_SESSION_ROLE])
+		fetch_summary(tb, s);
+
+	nla_for_each_attr(pos, attrs, len, rem) {
+		if (nla_type(pos) == VFIO_MIGMUX_A_SESSION_MILESTONE) {
+			fetch_milestone(pos, s);
+		} else if (nla_type(pos) == VFIO_MIGMUX_A_SESSION_DEVICE) {
+			s->devices = model_grow(s->devices, s->nr_devices, sizeof(*s->devices));
+			fetch_session_device(pos, &s->devices[s->nr_devices++]);
+		}
+	}
+}
+
+/**
+ * fetch_event() - an event's attributes to the model
+ * @attrs: attributes of VFIO_MIGMUX_CMD_SESSION_EVENT
+ * @len: their bytes
+ * @e: filled in; what is missing is 0
+ */
+void fetch_event(struct nlattr *attrs, int len, struct event *e)
+{
+	struct nlattr *tb[VFIO_MIGMUX_A_EVENT_MAX + 1];
+
+	if (nla_parse(tb, VFIO_MIGMUX_A_EVENT_MAX, attrs, len, NULL))
+		return;
+	e->session = get_u32(tb, VFIO_MIGMUX_A_EVENT_SESSION);
+	e->type = get_u32(tb, VFIO_MIGMUX_A_EVENT_TYPE);
+	get_string(tb, VFIO_MIGMUX_A_EVENT_DEVICE, e->device, sizeof(e->device));
+	e->channel = get_u32(tb, VFIO_MIGMUX_A_EVENT_CHANNEL);
+	e->has_channel = tb[VFIO_MIGMUX_A_EVENT_CHANNEL] &&
+			 e->channel != VFIO_MIGMUX_INDEX_NONE;
+	e->value = get_u32(tb, VFIO_MIGMUX_A_EVENT_VALUE);
+	e->error = get_u32(tb, VFIO_MIGMUX_A_EVENT_ERROR);
+	get_string(tb, VFIO_MIGMUX_A_EVENT_TEXT, e->text, sizeof(e->text));
+	e->at = get_u64(tb, VFIO_MIGMUX_A_EVENT_AT);
+}
+
+static void add_device(uint8_t cmd, struct nlattr *attrs, int len, void *arg)
+{
+	struct device_list *list = arg;
+
+	(void)cmd;
+	list->v = model_grow(list->v, list->n, sizeof(*list->v));
+	fetch_device(attrs, len, &list->v[list->n++]);
+}
+
+static void add_link(uint8_t cmd, struct nlattr *attrs, int len, void *arg)
+{
+	struct link_list *list = arg;
+
+	(void)cmd;
+	list->v = model_grow(list->v, list->n, sizeof(*list->v));
+	fetch_link(attrs, len, &list->v[list->n++]);
+}
+
+static void add_channel(uint8_t cmd, struct nlattr *attrs, int len, void *arg)
+{
+	struct channel_list *list = arg;
+
+	(void)cmd;
+	list->v = model_grow(list->v, list->n, sizeof(*list->v));
+	fetch_channel(attrs, len, &list->v[list->n++]);
+}
+
+int fetch_devices(struct genl *g, const char *handle, struct device_list *list)
+{
+	struct nl_msg *msg = genl_request(g, VFIO_MIGMUX_CMD_DEVICE_GET,
+					  handle ? 0 : NLM_F_DUMP);
+
+	if (handle)
+		nla_put_string(msg, VFIO_MIGMUX_A_DEVICE_HANDLE, handle);
+	return genl_talk(g, msg, add_device, list);
+}
+
+int fetch_links(struct genl *g, const char *name, struct link_list *list)
+{
+	struct nl_msg *msg = genl_request(g, VFIO_MIGMUX_CMD_LINK_GET,
+					  name ? 0 : NLM_F_DUMP);
+
+	if (name)
+		nla_put_string(msg, VFIO_MIGMUX_A_LINK_NAME, name);
+	return genl_talk(g, msg, add_link, list);
+}
+
+int fetch_channels(struct genl *g, const char *link, struct channel_list *list)
+{
+	struct nl_msg *msg = genl_request(g, VFIO_MIGMUX_CMD_CHANNEL_GET, NLM_F_DUMP);
+
+	if (link)
+		nla_put_string(msg, VFIO_MIGMUX_A_CHANNEL_LINK, link);
+	return genl_talk(g, msg, add_channel, list);
+}
+
+int fetch_sessions(struct genl *g, uint32_t id, struct session_list *list)
+{
+	struct nl_msg *msg = genl_request(g, VFIO_MIGMUX_CMD_SESSION_GET,
+					  id ? 0 : NLM_F_DUMP);
+
+	if (id)
+		nla_put_u32(msg, VFIO_MIGMUX_A_SESSION_ID, id);
+	return genl_talk(g, msg, add_session, list);
+}

@@ -1,0 +1,255 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * libvfmig: the ioctls of /dev/vfio/migmux as C functions, for VMMs.
+ */
+#ifndef LIBVFMIG_H
+#define LIBVFMIG_H
+
+#include <stdint.h>
+
+#include <linux/vfio_migmux.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/**
+ * DOC: Rules for all functions
+ *
+ * A session is a file descriptor; there is no other state. The library starts no
+ * thread, prints nothing and allocates nothing, so every function may be called
+ * from any thread; what two threads may do to one session at the same time is up
+ * to the kernel, which answers -EBUSY where steps exclude each other.
+ *
+ * Functions return 0 or a negative errno, those with a result in the return value
+ * say so. Each is one system call and blocks as long as that does: only
+ * vfmig_set_state(), vfmig_load(), vfmig_wait(), vfmig_abort(), vfmig_read_events()
+ * and closing the descriptor can take longer than a moment. They are not restarted
+ * after a signal: -EINTR comes to the caller.
+ *
+ * Pointers to results may be NULL where the caller does not want the result.
+ * Results are written only on success unless said otherwise.
+ *
+ * Opening the device file is the only permission that is checked (mode 0600). A
+ * session then belongs to the process that made its first call other than
+ * vfmig_get_info() and vfmig_last_error(); others get -EPERM.
+ *
+ * linux/vfio_migmux.h has the errors of each call and what the fields mean. All
+ * times are nanoseconds of CLOCK_MONOTONIC.
+ */
+
+#if defined(__GNUC__)
+#define VFMIG_API __attribute__((visibility("default")))
+#else
+#define VFMIG_API
+#endif
+
+/**
+ * vfmig_open() - open a new, empty session
+ *
+ * Close it with close(): that aborts what it does and leaves devices as the
+ * recover state of the running step says.
+ *
+ * Return: a file descriptor (close-on-exec), -ENOENT or -ENODEV if the module
+ * is not loaded, -EACCES.
+ */
+VFMIG_API int vfmig_open(void);
+
+/**
+ * vfmig_get_info() - version, limits and features of the module
+ * @fd: session
+ * @info: filled in; fields that an older kernel does not know are 0
+ */
+VFMIG_API int vfmig_get_info(int fd, struct vfio_migmux_info *info);
+
+/**
+ * vfmig_device_add() - put a VFIO device into the session
+ * @fd: session
+ * @device_fd: VFIO device descriptor of the caller, not a group's; may be closed
+ *	afterwards
+ * @idstr: identity on the wire, 1 to 255 printable characters
+ * @instance_id: second half of the identity, usually 0
+ * @index: the device's number in this session
+ * @migration_flags: VFIO_MIGRATION_* that the device supports
+ *
+ * Return: 0; -ENAMETOOLONG if @idstr is too long; else as the ioctl.
+ */
+VFMIG_API int vfmig_device_add(int fd, int device_fd, const char *idstr,
+			       uint32_t instance_id, uint32_t *index,
+			       uint32_t *migration_flags);
+
+/**
+ * vfmig_device_remove() - take a device and its channels out of the session
+ * @fd: session
+ * @index: the device; its number is not used again
+ */
+VFMIG_API int vfmig_device_remove(int fd, uint32_t index);
+
+/**
+ * vfmig_channel_add() - hand a connected stream socket to the session
+ * @fd: session
+ * @socket_fd: the socket; may be closed afterwards, must not be used any more
+ * @device: the device whose frames go there; 0 on a destination
+ * @index: the channel's number in this session
+ */
+VFMIG_API int vfmig_channel_add(int fd, int socket_fd, uint32_t device,
+				uint32_t *index);
+
+/**
+ * vfmig_link_attach() - take all channels of a link made by "vfmig link"
+ * @fd: session that has its devices already
+ * @name: the link, in the caller's network namespace
+ * @nr_channels: how many channels it brought
+ *
+ * Return: 0; -ENAMETOOLONG if @name is too long; else as the ioctl.
+ */
+VFMIG_API int vfmig_link_attach(int fd, const char *name, uint32_t *nr_channels);
+
+/**
+ * vfmig_set_state() - move all devices to a state in parallel
+ * @fd: session
+ * @flags: VFIO_MIGMUX_SET_STATE_*
+ * @target: enum vfio_device_mig_state
+ * @recover: state to go back to if a device fails, or VFIO_MIGMUX_RECOVER_NONE
+ * @timeout_ms: no arc is begun after this time; 0 is no limit
+ * @results: array for what became of each device, or NULL
+ * @nr_results: in: room in @results; out: devices in the session. NULL without
+ *	@results
+ *
+ * Blocks until all devices have arrived or are back, unless
+ * VFIO_MIGMUX_SET_STATE_ASYNC is given. @results is filled in after a failure, too,
+ * once the batch has begun; a refused call leaves it alone, so zero it before.
+ */
+VFMIG_API int vfmig_set_state(int fd, uint32_t flags, uint32_t target,
+			      uint32_t recover, uint32_t timeout_ms,
+			      struct vfio_migmux_device_result *results,
+			      uint32_t *nr_results);
+
+/**
+ * vfmig_save() - source: begin the switchover
+ * @fd: session
+ * @flags: VFIO_MIGMUX_SAVE_*
+ * @recover: state after a failure, usually VFIO_DEVICE_STATE_RUNNING
+ * @timeout_ms: for the arcs; 0 is no limit
+ * @staging: budget in bytes; 0 is the default
+ *
+ * Returns when the movers run. Wait for milestones afterwards.
+ */
+VFMIG_API int vfmig_save(int fd, uint32_t flags, uint32_t recover,
+			 uint32_t timeout_ms, uint64_t staging);
+
+/**
+ * vfmig_load() - destination: devices to RESUMING, begin to receive
+ * @fd: session
+ * @flags: VFIO_MIGMUX_LOAD_*
+ * @recover: state after a failure, or VFIO_MIGMUX_RECOVER_NONE
+ * @timeout_ms: for the arcs; 0 is no limit
+ * @staging: budget in bytes; 0 is the default
+ *
+ * Blocks until all devices are in RESUMING.
+ */
+VFMIG_API int vfmig_load(int fd, uint32_t flags, uint32_t recover,
+			 uint32_t timeout_ms, uint64_t staging);
+
+/**
+ * vfmig_config_set() - source: set the VMM's opaque blob of a device
+ * @fd: session
+ * @device: its index
+ * @data: the blob, copied
+ * @size: its bytes; 0 removes it
+ */
+VFMIG_API int vfmig_config_set(int fd, uint32_t device, const void *data,
+			       uint32_t size);
+
+/**
+ * vfmig_config_get() - destination: get the blob that came for a device
+ * @fd: session
+ * @device: its index
+ * @data: buffer
+ * @size: in: room; out: size of the blob, also when -ENOSPC is returned
+ */
+VFMIG_API int vfmig_config_get(int fd, uint32_t device, void *data,
+			       uint32_t *size);
+
+/**
+ * vfmig_wait() - wait for milestones
+ * @fd: session
+ * @milestones: VFIO_MIGMUX_MILESTONE_* bits; all are waited for
+ * @timeout_ms: 0 asks without waiting, UINT32_MAX waits without limit
+ * @reached: all milestones reached so far; valid after a failure, too
+ *
+ * Return: 0; -ETIMEDOUT; -ECANCELED if the session failed, see
+ * vfmig_last_error(); -EINTR.
+ */
+VFMIG_API int vfmig_wait(int fd, uint32_t milestones, uint32_t timeout_ms,
+			 uint32_t *reached);
+
+/**
+ * vfmig_abort() - stop what the session does
+ * @fd: session
+ * @recover: state for the devices, or VFIO_MIGMUX_RECOVER_NONE
+ *
+ * Blocks until everything has stopped and the devices are where they go. May be
+ * called from a thread while another one waits; calling it twice is harmless.
+ */
+VFMIG_API int vfmig_abort(int fd, uint32_t recover);
+
+/**
+ * vfmig_timeline() - a consistent copy of the session's times and counters
+ * @fd: session
+ * @timeline: filled in; its nr_devices says how many devices the session has
+ * @devices: array, or NULL with @nr 0
+ * @nr: room in @devices
+ */
+VFMIG_API int vfmig_timeline(int fd, struct vfio_migmux_timeline *timeline,
+			     struct vfio_migmux_timeline_device *devices,
+			     uint32_t nr);
+
+/**
+ * vfmig_last_error() - in words, why the session failed or refused
+ * @fd: session
+ * @error: filled in; @error->error is 0 if nothing was refused
+ */
+VFMIG_API int vfmig_last_error(int fd, struct vfio_migmux_last_error *error);
+
+/**
+ * vfmig_read_events() - read what happened
+ * @fd: session; set O_NONBLOCK on it to get -EAGAIN instead of waiting
+ * @events: array
+ * @nr: room in @events; give room for 8 or more, so that a later kernel's longer
+ *	events fit
+ *
+ * Return: number of events, -EAGAIN, -EINTR, -EINVAL.
+ */
+VFMIG_API int vfmig_read_events(int fd, struct vfio_migmux_event *events,
+				uint32_t nr);
+
+/**
+ * vfmig_state_name() - name of a device state, as "RUNNING_P2P"
+ * @state: enum vfio_device_mig_state
+ *
+ * Return: a constant string, "UNKNOWN" for a number without a name.
+ */
+VFMIG_API const char *vfmig_state_name(uint32_t state);
+
+/**
+ * vfmig_phase_name() - name of a phase, as "quiesce"
+ * @phase: enum vfio_migmux_phase
+ *
+ * Return: a constant string, "unknown" for a number without a name.
+ */
+VFMIG_API const char *vfmig_phase_name(uint32_t phase);
+
+/**
+ * vfmig_milestone_name() - name of a milestone, as "handed_over"
+ * @bit: its bit number, not its mask
+ *
+ * Return: a constant string, "unknown" for a number without a name.
+ */
+VFMIG_API const char *vfmig_milestone_name(uint32_t bit);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* LIBVFMIG_H */

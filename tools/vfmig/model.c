@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Names of the netlink family's numbers, and memory of the model.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "model.h"
+
+#define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
+
+static const char * const role_names[] = { "none", "source", "destination" };
+static const char * const link_state_names[] = { "idle", "busy", "dead" };
+static const char * const send_method_names[] = { "copy" };
+static const char * const event_names[] = {
+	[VFIO_MIGMUX_EVENT_MILESTONE] = "milestone",
+	[VFIO_MIGMUX_EVENT_PHASE_START] = "phase_start",
+	[VFIO_MIGMUX_EVENT_PHASE_END] = "phase_end",
+	[VFIO_MIGMUX_EVENT_FAILED] = "failed",
+	[VFIO_MIGMUX_EVENT_LOST] = "lost",
+};
+
+static const char *name_of(const char * const *names, size_t n, uint32_t value)
+{
+	return value < n && names[value] ? names[value] : "unknown";
+}
+
+const char *model_role_name(uint32_t role)
+{
+	return name_of(role_names, ARRAY_SIZE(role_names), role);
+}
+
+const char *model_link_state_name(uint32_t state)
+{
+	return name_of(link_state_names, ARRAY_SIZE(link_state_names), state);
+}
+
+const char *model_send_method_name(uint32_t method)
+{
+	return name_of(send_method_names, ARRAY_SIZE(send_method_names), method);
+}
+
+const char *model_event_name(uint32_t type)
+{
+	return name_of(event_names, ARRAY_SIZE(event_names), type);
+}
+
+/**
+ * model_grow() - make room for one more element at the end of an array
+ * @array: the array, NULL if it is empty
+ * @n: its elements
+ * @size: of one element
+ *
+ * Ends the program if there is no memory: a list of devices that does not fit is
+ * no list that could be shown.
+ *
+ * Return: the array with a zeroed element at @n.
+ */
+void *model_grow(void *array, size_t n, size_t size)
+{
+	char *p = reallocarray(array, n + 1, size);
+
+	if (!p)
+		abort();
+	memset(p + n * size, 0, size);
+	return p;
+}
+
+/**
+ * model_sessions_free() - free a list and what hangs on it
+ * @list: the list, empty afterwards
+ */
+void model_sessions_free(struct session_list *list)
+{
+	for (size_t i = 0; i < list->n; i++)
+		free(list->v[i].devices);
+	free(list->v);
+	*list = (struct session_list){ 0 };
+}

@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What the tool knows about devices, links and sessions, apart from where it
+ * comes from (netlink, ioctl) and where it goes (text, JSON, SVG).
+ */
+#ifndef VFMIG_MODEL_H
+#define VFMIG_MODEL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <linux/vfio_migmux.h>
+#include <linux/vfio_migmux_netlink.h>
+
+#define MODEL_NR_MILESTONES 16
+
+struct device {
+	char handle[VFIO_MIGMUX_HANDLE_MAX + 1];
+	char driver[64];
+	uint32_t migration_flags;
+	uint32_t users;
+	uint32_t session;	/* 0 if none holds it */
+	uint32_t arcs;
+	uint32_t refused;
+	bool hooked;
+	bool pinned;
+	bool gone;
+};
+
+struct channel {
+	char link[VFIO_MIGMUX_NAME_MAX + 1];
+	uint32_t id;
+	char local[128];
+	char peer[128];
+	uint32_t send_method;
+	uint64_t sent;
+	uint64_t received;
+};
+
+struct link {
+	char name[VFIO_MIGMUX_NAME_MAX + 1];
+	uint32_t state;		/* enum vfio_migmux_link_state */
+	uint32_t channels;
+	uint32_t session;	/* 0 if none uses it */
+	char error[256];
+	bool gone;
+};
+
+/**
+ * struct session_device - one device of a session
+ * @handle: its handle
+ * @idstr: its identity on the wire
+ * @instance_id: second half of that
+ * @t: times and counters
+ */
+struct session_device {
+	char handle[VFIO_MIGMUX_HANDLE_MAX + 1];
+	char idstr[VFIO_MIGMUX_IDSTR_SIZE];
+	uint32_t instance_id;
+	struct vfio_migmux_timeline_device t;
+};
+
+struct session {
+	uint32_t id;
+	uint32_t role;		/* enum vfio_migmux_role */
+	uint32_t pid;
+	char comm[32];
+	char link[VFIO_MIGMUX_NAME_MAX + 1];
+	bool closed;
+	uint32_t milestones;
+	uint64_t milestone_ns[MODEL_NR_MILESTONES];
+	uint32_t error;
+	char error_text[VFIO_MIGMUX_TEXT_SIZE];
+	uint64_t staging_budget;
+	uint64_t staging_peak;
+	uint32_t nr_devices;
+	struct session_device *devices;
+};
+
+struct event {
+	uint32_t session;
+	uint32_t type;		/* enum vfio_migmux_event_type */
+	char device[VFIO_MIGMUX_HANDLE_MAX + 1];
+	bool has_channel;
+	uint32_t channel;
+	uint32_t value;
+	uint32_t error;
+	char text[VFIO_MIGMUX_TEXT_SIZE];
+	uint64_t at;
+};
+
+/* Growing arrays, one type for each thing that can be listed. */
+#define MODEL_LIST(type) \
+	struct type##_list { \
+		struct type *v; \
+		size_t n; \
+	}
+
+MODEL_LIST(device);
+MODEL_LIST(channel);
+MODEL_LIST(link);
+MODEL_LIST(session);
+
+void *model_grow(void *array, size_t n, size_t size);
+
+const char *model_role_name(uint32_t role);
+const char *model_link_state_name(uint32_t state);
+const char *model_send_method_name(uint32_t method);
+const char *model_event_name(uint32_t type);
+
+void model_sessions_free(struct session_list *list);
+
+#endif /* VFMIG_MODEL_H */

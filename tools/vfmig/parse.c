@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Parsers of arguments. Each returns NULL, or a text that says what is wrong
+ * and what would be right.
+ */
+#include <ctype.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "parse.h"
+
+/**
+ * parse_address() - parse tcp:HOST:PORT
+ * @arg: the argument; an IPv6 address stands in brackets
+ * @addr: filled in
+ */
+const char *parse_address(const char *arg, struct address *addr)
+{
+	const char *host, *end, *port;
+
+	if (!strncmp(arg, "unix:", 5) || !strncmp(arg, "vsock:", 6))
+		return "only tcp: addresses are supported for now";
+	if (strncmp(arg, "tcp:", 4))
+		return "want tcp:HOST:PORT";
+
+	host = arg + 4;
+	if (*host == '[') {
+		host++;
+		end = strchr(host, ']');
+		if (!end || end[1] != ':')
+			return "want tcp:[IPV6]:PORT";
+		port = end + 2;
+	} else {
+		end = strchr(host, ':');
+		if (!end)
+			return "the port is missing, want tcp:HOST:PORT";
+		port = end + 1;
+		if (strchr(port, ':'))
+			return "an IPv6 address needs brackets, tcp:[IPV6]:PORT";
+	}
+	if (end == host)
+		return "the host is missing, want tcp:HOST:PORT";
+	if (!*port)
+		return "the port is missing, want tcp:HOST:PORT";
+	if ((size_t)(end - host) >= sizeof(addr->host) || strlen(port) >= sizeof(addr->port))
+		return "the address is too long";
+
+	memcpy(addr->host, host, end - host);
+	addr->host[end - host] = '\0';
+	strcpy(addr->port, port);
+	return NULL;
+}
+
+/**
+ * parse_size() - parse bytes with an optional K, M, G or T (powers of 1024)
+ * @arg: the argument
+ * @bytes: set
+ */
+const char *parse_size(const char *arg, uint64_t *bytes)
+{
+	static const char suffixes[] = "KMGT";
+	static const char bad[] = "want bytes, or a number with K, M, G or T";
+	const char *suffix;
+	unsigned int shift = 0;
+	uint64_t value;
+	char *end;
+
+	if (!isdigit((unsigned char)*arg))
+		return bad;
+	errno = 0;
+	value = strtoull(arg, &end, 10);
+	if (errno)
+		return "the size is too large";
+	if (*end) {
+		suffix = strchr(suffixes, toupper((unsigned char)*end));
+		if (!suffix)
+			return bad;
+		shift = 10 * (unsigned int)(suffix - suffixes + 1);
+		end++;
+		if (*end && strcmp(end, "iB"))
+			return bad;
+	}
+	if (value > UINT64_MAX >> shift)
+		return "the size is too large";
+	*bytes = value << shift;
+	return NULL;
+}
+
+/**
+ * parse_u32() - parse a decimal number
+ * @arg: the argument
+ * @min: smallest allowed
+ * @max: largest allowed
+ * @value: set
+ */
+const char *parse_u32(const char *arg, uint32_t min, uint32_t max, uint32_t *value)
+{
+	unsigned long long v;
+	char *end;
+
+	if (!isdigit((unsigned char)*arg))
+		return "want a number";
+	errno = 0;
+	v = strtoull(arg, &end, 10);
+	if (*end)
+		return "want a number";
+	if (errno || v < min || v > max)
+		return "the number is out of range";
+	*value = (uint32_t)v;
+	return NULL;
+}
+
+static const char *check_handle(const char *handle)
+{
+	const char *name = strchr(handle, '/');
+
+	if (!name || (strncmp(handle, "pci/", 4) && strncmp(handle, "mdev/", 5)))
+		return "want pci/ADDRESS as in pci/0000:01:00.0, or mdev/UUID";
+	name++;
+	if (!*name || strchr(name, '/') || !strcmp(name, ".") || !strcmp(name, ".."))
+		return "the device's name after the bus is wrong";
+	return NULL;
+}
+
+/**
+ * parse_handle() - check a device handle and copy it
+ * @arg: the argument
+ * @handle: room for VFIO_MIGMUX_HANDLE_MAX characters and a NUL
+ */
+const char *parse_handle(const char *arg, char *handle)
+{
+	if (strlen(arg) > VFIO_MIGMUX_HANDLE_MAX)
+		return "the device's name is too long";
+	strcpy(handle, arg);
+	return check_handle(handle);
+}
+
+/**
+ * parse_device() - parse DEV or DEV=IDSTR
+ * @arg: the argument
+ * @position: of the device on the command line; makes the default identity
+ * @dev: filled in
+ */
+const char *parse_device(const char *arg, unsigned int position, struct device_arg *dev)
+{
+	const char *idstr = strchr(arg, '=');
+	size_t len = idstr ? (size_t)(idstr - arg) : strlen(arg);
+	const char *p;
+
+	if (len > VFIO_MIGMUX_HANDLE_MAX)
+		return "the device's name is too long";
+	memcpy(dev->handle, arg, len);
+	dev->handle[len] = '\0';
+
+	if (!idstr) {
+		snprintf(dev->idstr, sizeof(dev->idstr), "vfmig/%u", position);
+		return check_handle(dev->handle);
+	}
+	idstr++;
+	if (!*idstr)
+		return "the identity after '=' is empty";
+	if (strlen(idstr) >= sizeof(dev->idstr))
+		return "the identity is longer than 255 characters";
+	for (p = idstr; *p; p++)
+		if (!isprint((unsigned char)*p))
+			return "the identity has a character that cannot be printed";
+	strcpy(dev->idstr, idstr);
+	return check_handle(dev->handle);
+}
+
+/**
+ * parse_link() - check the name of a link
+ * @arg: the argument
+ */
+const char *parse_link(const char *arg)
+{
+	if (!*arg)
+		return "the link's name is empty";
+	if (strlen(arg) > VFIO_MIGMUX_NAME_MAX)
+		return "the link's name is longer than 31 characters";
+	return NULL;
+}

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Parsers of arguments. None of them prints or keeps anything.
+ */
+#ifndef VFMIG_PARSE_H
+#define VFMIG_PARSE_H
+
+#include <stdint.h>
+
+#include <linux/vfio_migmux.h>
+#include <linux/vfio_migmux_netlink.h>
+
+/**
+ * struct address - where a channel goes
+ * @host: name or number, without brackets
+ * @port: name or number
+ */
+struct address {
+	char host[256];
+	char port[32];
+};
+
+/**
+ * struct device_arg - a device on the command line of send and recv
+ * @handle: pci/0000:01:00.0 or mdev/UUID
+ * @idstr: identity on the wire
+ */
+struct device_arg {
+	char handle[VFIO_MIGMUX_HANDLE_MAX + 1];
+	char idstr[VFIO_MIGMUX_IDSTR_SIZE];
+};
+
+const char *parse_address(const char *arg, struct address *addr);
+const char *parse_size(const char *arg, uint64_t *bytes);
+const char *parse_u32(const char *arg, uint32_t min, uint32_t max, uint32_t *value);
+const char *parse_handle(const char *arg, char *handle);
+const char *parse_device(const char *arg, unsigned int position, struct device_arg *dev);
+const char *parse_link(const char *arg);
+
+#endif /* VFMIG_PARSE_H */

@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * vfmig recv: the destination of a migration of devices that no VM uses.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "libvfmig.h"
+#include "objects.h"
+#include "output.h"
+#include "transfer.h"
+
+static int say_ready(const struct transfer *t)
+{
+	int ret;
+
+	if (t->ready_file) {
+		ret = output_ready_file(t->ready_file);
+		if (ret)
+			output_error("cannot write %s: %s", t->ready_file, strerror(-ret));
+		return ret;
+	}
+	/* with -j stdout holds one document */
+	if (!t->app->json) {
+		puts("ready");
+		fflush(stdout);
+	}
+	return 0;
+}
+
+/* Some devices may run though others do not start: the caller decides then. */
+static int start_devices(struct transfer *t)
+{
+	int ret = transfer_set_state(t, VFIO_DEVICE_STATE_RUNNING);
+	uint32_t running = 0;
+
+	if (!ret)
+		return VFMIG_OK;
+	transfer_failed(t, "received, but cannot start the devices", ret);
+	for (uint32_t i = 0; i < t->session.nr_devices; i++)
+		running += t->session.devices[i].t.state == VFIO_DEVICE_STATE_RUNNING;
+	return running ? VFMIG_PARTIAL : VFMIG_REFUSED;
+}
+
+static int run(struct transfer *t)
+{
+	uint32_t flags = 0;
+	int ret;
+
+	t->session.role = VFIO_MIGMUX_ROLE_DESTINATION;
+	if (t->verdict)
+		flags |= VFIO_MIGMUX_LOAD_VERDICT;
+	if (t->no_p2p)
+		flags |= VFIO_MIGMUX_LOAD_NO_P2P;
+	ret = vfmig_load(t->fd, flags, VFIO_DEVICE_STATE_RUNNING, t->timeout_ms, t->staging);
+	if (ret) {
+		transfer_failed(t, "cannot receive", ret);
+		return VFMIG_REFUSED;
+	}
+	if (say_ready(t))
+		return VFMIG_REFUSED;
+	ret = transfer_wait(t, VFIO_MIGMUX_MILESTONE_HANDED_OVER);
+	if (ret) {
+		transfer_failed(t, t->aborted ? "recv interrupted" : "recv failed", ret);
+		return VFMIG_REFUSED;
+	}
+	ret = start_devices(t);
+	return ret ? ret : transfer_exec(t);
+}
+
+int recv_run(struct app *app, const struct command *cmd, int argc, char **argv)
+{
+	struct transfer t;
+	int ret;
+
+	if (transfer_options(&t, app, cmd, argc, argv)) {
+		ret = app->status;
+		goto out;
+	}
+	ret = transfer_open(&t);
+	if (ret)
+		goto out;
+	ret = transfer_attach(&t);
+	if (ret)
+		goto out;
+	ret = run(&t);
+	transfer_result(&t);
+out:
+	transfer_close(&t);
+	return ret;
+}

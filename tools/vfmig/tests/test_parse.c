@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Parsers of arguments.
+ */
+#include <inttypes.h>
+#include <string.h>
+
+#include "parse.h"
+#include "test.h"
+
+struct address_case {
+	const char *arg;
+	const char *host;	/* NULL: must be refused */
+	const char *port;
+};
+
+static const struct address_case addresses[] = {
+	{ "tcp:192.0.2.1:4444", "192.0.2.1", "4444" },
+	{ "tcp:host-b:migrate", "host-b", "migrate" },
+	{ "tcp:[2001:db8::1]:4444", "2001:db8::1", "4444" },
+	{ "tcp:[fe80::1%eth0]:1", "fe80::1%eth0", "1" },
+	{ "tcp:2001:db8::1:4444", NULL, NULL },
+	{ "tcp:[2001:db8::1]", NULL, NULL },
+	{ "tcp:[2001:db8::1:4444", NULL, NULL },
+	{ "tcp:[]:4444", NULL, NULL },
+	{ "tcp:host", NULL, NULL },
+	{ "tcp:host:", NULL, NULL },
+	{ "tcp::4444", NULL, NULL },
+	{ "tcp:", NULL, NULL },
+	{ "udp:host:1", NULL, NULL },
+	{ "host:1", NULL, NULL },
+	{ "unix:/run/x", NULL, NULL },
+	{ "vsock:2:1", NULL, NULL },
+	{ "", NULL, NULL },
+};
+
+static void test_addresses(void)
+{
+	const struct address_case *c;
+	struct address addr;
+	const char *wrong;
+	bool good;
+
+	for (c = addresses; c < addresses + sizeof(addresses) / sizeof(*c); c++) {
+		wrong = parse_address(c->arg, &addr);
+		good = c->host ? !wrong && !strcmp(addr.host, c->host) &&
+				 !strcmp(addr.port, c->port) : wrong && *wrong;
+		test_result(good, "address '%s' is %s", c->arg, c->host ? "taken" : "refused");
+	}
+	wrong = parse_address("unix:/run/x", &addr);
+	test_result(wrong && strstr(wrong, "tcp:"), "unix: says that tcp: is what works");
+}
+
+static void test_sizes(void)
+{
+	static const struct {
+		const char *arg;
+		uint64_t bytes;
+		bool good;
+	} cases[] = {
+		{ "0", 0, true }, { "1", 1, true }, { "4096", 4096, true },
+		{ "1K", 1024, true }, { "64m", 64ULL << 20, true }, { "2G", 2ULL << 30, true },
+		{ "1T", 1ULL << 40, true }, { "3MiB", 3ULL << 20, true },
+		{ "16777215T", 16777215ULL << 40, true }, { "16777216T", 0, false },
+		{ "18446744073709551615", UINT64_MAX, true },
+		{ "18446744073709551616", 0, false },
+		{ "", 0, false }, { "-1", 0, false }, { "+1", 0, false }, { " 1", 0, false },
+		{ "1X", 0, false }, { "1KB", 0, false }, { "1Kx", 0, false }, { "K", 0, false },
+	};
+	uint64_t bytes;
+	bool good;
+
+	for (unsigned int i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		good = !parse_size(cases[i].arg, &bytes);
+		if (good)
+			good = cases[i].good && bytes == cases[i].bytes;
+		else
+			good = !cases[i].good;
+		test_result(good, "size '%s'", cases[i].arg);
+	}
+}
+
+static void test_numbers(void)
+{
+	uint32_t v = 0;
+
+	test_result(!parse_u32("8", 1, 64, &v) && v == 8, "number in range");
+	test_result(!parse_u32("4294967295", 0, UINT32_MAX, &v) && v == UINT32_MAX,
+		    "largest number");
+	test_result(parse_u32("4294967296", 0, UINT32_MAX, &v), "number too large");
+	test_result(parse_u32("0", 1, 64, &v), "number too small");
+	test_result(parse_u32("-1", 0, 64, &v), "negative number");
+	test_result(parse_u32("8x", 0, 64, &v), "number with a tail");
+	test_result(parse_u32("", 0, 64, &v), "empty number");
+}
+
+static void test_devices(void)
+{
+	struct device_arg dev;
+	char longest[600];
+
+	test_result(!parse_device("pci/0000:01:00.0", 3, &dev) &&
+		    !strcmp(dev.handle, "pci/0000:01:00.0") && !strcmp(dev.idstr, "vfmig/3"),
+		    "device without identity gets its position");
+	test_result(!parse_device("pci/0000:01:00.0=0000:00:04.0/vfio", 0, &dev) &&
+		    !strcmp(dev.handle, "pci/0000:01:00.0") &&
+		    !strcmp(dev.idstr, "0000:00:04.0/vfio"), "device with identity");
+	test_result(!parse_device("mdev/83b8f4f2-509f-382f-3c1e-e6bfe0fa1001=a=b", 0, &dev) &&
+		    !strcmp(dev.idstr, "a=b"), "mdev with '=' in its identity");
+	test_result(parse_device("pci/0000:01:00.0=", 0, &dev), "empty identity");
+	test_result(parse_device("pci/0000:01:00.0=a\x01", 0, &dev),
+		    "identity that cannot be printed");
+	test_result(parse_device("0000:01:00.0", 0, &dev), "handle without bus");
+	test_result(parse_device("usb/1", 0, &dev), "handle of another bus");
+	test_result(parse_device("pci/", 0, &dev), "handle without name");
+	test_result(parse_device("pci/..", 0, &dev), "handle that climbs");
+	test_result(parse_device("pci/../../x", 0, &dev), "handle that climbs further");
+
+	memset(longest, 'x', sizeof(longest));
+	longest[sizeof(longest) - 1] = '\0';
+	memcpy(longest, "pci/", 4);
+	test_result(parse_device(longest, 0, &dev), "handle too long");
+	longest[8] = '=';
+	test_result(parse_device(longest, 0, &dev), "identity too long");
+	longest[8 + 256] = '\0';
+	test_result(!parse_device(longest, 0, &dev) && strlen(dev.idstr) == 255,
+		    "longest identity");
+}
+
+static void test_links(void)
+{
+	test_result(!parse_link("to-b"), "name of a link");
+	test_result(parse_link(""), "empty name of a link");
+	test_result(!parse_link("0123456789012345678901234567890"), "longest name of a link");
+	test_result(parse_link("01234567890123456789012345678901"),
+		    "name of a link too long");
+}
+
+void test_parse(void)
+{
+	test_addresses();
+	test_sizes();
+	test_numbers();
+	test_devices();
+	test_links();
+}

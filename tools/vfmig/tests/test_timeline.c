@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Arithmetic of timelines.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "sample.h"
+#include "test.h"
+#include "timeline.h"
+
+static uint64_t part(const struct timeline_parts *parts, const char *key)
+{
+	for (unsigned int i = 0; i < parts->n; i++)
+		if (!strcmp(parts->v[i].key, key))
+			return parts->v[i].ns;
+	return UINT64_MAX;
+}
+
+static void test_bounds(void)
+{
+	struct timeline_bounds b;
+	struct session s;
+
+	sample_session(&s);
+	b = timeline_bounds(&s);
+	test_result(b.start == SAMPLE_BASE, "bounds begin with the first span");
+	test_result(b.end == SAMPLE_BASE + 200 * MS, "bounds end with the last milestone");
+
+	s.devices[1].t.phases[VFIO_MIGMUX_PHASE_TRANSFER].end_ns = 0;
+	test_result(timeline_length(&s.devices[1].t.phases[VFIO_MIGMUX_PHASE_TRANSFER], &b) ==
+		    140 * MS, "an open span ends at the bounds' end");
+	test_result(!timeline_length(&s.devices[1].t.phases[VFIO_MIGMUX_PHASE_LOAD], &b),
+		    "a span that has not begun has no length");
+
+	s.nr_devices = 0;
+	b = timeline_bounds(&s);
+	test_result(!b.start && !b.end, "a session without spans has no bounds");
+}
+
+static void test_source(void)
+{
+	struct timeline_parts parts;
+	struct session s;
+
+	sample_session(&s);
+	timeline_downtime(&s, &parts);
+	test_result(part(&parts, "quiesce_ns") == 20 * MS, "source: quiesce");
+	test_result(part(&parts, "stop_ns") == 20 * MS, "source: stop");
+	test_result(part(&parts, "send_ns") == 140 * MS, "source: send");
+	test_result(part(&parts, "handover_ns") == 20 * MS, "source: handover");
+	test_result(part(&parts, "total_ns") == 200 * MS, "source: total");
+
+	s.milestones &= ~(uint32_t)VFIO_MIGMUX_MILESTONE_HANDED_OVER;
+	timeline_downtime(&s, &parts);
+	test_result(part(&parts, "handover_ns") == UINT64_MAX, "source: no handover, no part");
+	test_result(part(&parts, "total_ns") == 180 * MS, "source: total without handover");
+
+	s.milestones = 0;
+	timeline_downtime(&s, &parts);
+	test_result(!parts.n, "source: nothing reached, nothing told");
+}
+
+static void test_destination(void)
+{
+	struct timeline_parts parts;
+	struct session s;
+
+	sample_session(&s);
+	s.role = VFIO_MIGMUX_ROLE_DESTINATION;
+	s.milestones = VFIO_MIGMUX_MILESTONE_LOADED | VFIO_MIGMUX_MILESTONE_HANDED_OVER;
+	s.milestone_ns[5] = SAMPLE_BASE + 190 * MS;
+	s.devices[0].t.phases[VFIO_MIGMUX_PHASE_START].end_ns = SAMPLE_BASE + 300 * MS;
+	s.devices[1].t.phases[VFIO_MIGMUX_PHASE_START].end_ns = SAMPLE_BASE + 310 * MS;
+	timeline_downtime(&s, &parts);
+	test_result(part(&parts, "receive_ns") == 130 * MS, "destination: receive");
+	test_result(part(&parts, "handover_ns") == 10 * MS, "destination: handover");
+	test_result(part(&parts, "resume_ns") == 110 * MS, "destination: resume");
+	test_result(part(&parts, "total_ns") == 250 * MS, "destination: total");
+}
+
+static void test_bars(void)
+{
+	struct timeline_bounds b = { 100, 200 };
+	struct vfio_migmux_span span = { 100, 200 };
+	char bar[11];
+
+	timeline_bar(bar, 10, &span, &b);
+	test_result(!strcmp(bar, "##########"), "bar of all");
+	span = (struct vfio_migmux_span){ 150, 170 };
+	timeline_bar(bar, 10, &span, &b);
+	test_result(!strcmp(bar, ".....##..."), "bar of a part");
+	span = (struct vfio_migmux_span){ 200, 200 };
+	timeline_bar(bar, 10, &span, &b);
+	test_result(!strcmp(bar, ".........#"), "bar of an instant at the end");
+	span = (struct vfio_migmux_span){ 180, 0 };
+	timeline_bar(bar, 10, &span, &b);
+	test_result(!strcmp(bar, "........>>"), "bar of an open span");
+	span = (struct vfio_migmux_span){ 0, 0 };
+	timeline_bar(bar, 10, &span, &b);
+	test_result(!strcmp(bar, ".........."), "bar of nothing");
+	b.end = b.start;
+	span.start_ns = 100;
+	timeline_bar(bar, 10, &span, &b);
+	test_result(!strcmp(bar, ".........."), "bar without a scale");
+}
+
+static void test_print(void)
+{
+	struct session s;
+	size_t len = 0;
+	char *text = NULL;
+	FILE *out;
+
+	sample_session(&s);
+	s.devices[1].t.error = 5;
+	out = open_memstream(&text, &len);
+	timeline_print(out, &s);
+	timeline_print_table(out, &s);
+	fclose(out);
+	test_result(strstr(text, "pci/0000:02:00.0  transfer"), "text has the spans");
+	test_result(strstr(text, "total 200.000 ms"), "text has the downtime");
+	test_result(strstr(text, "handed_over"), "text has the milestones");
+	test_result(strstr(text, "Input/output error"), "text has the device's error");
+	free(text);
+}
+
+void test_timeline(void)
+{
+	test_bounds();
+	test_source();
+	test_destination();
+	test_bars();
+	test_print();
+}

@@ -1,0 +1,301 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Arithmetic of a session's timeline, and its picture in text.
+ */
+#include <string.h>
+
+#include "libvfmig.h"
+#include "output.h"
+#include "timeline.h"
+
+#define BAR_WIDTH 40
+
+static void widen(struct timeline_bounds *b, uint64_t ns)
+{
+	if (!ns)
+		return;
+	if (!b->start || ns < b->start)
+		b->start = ns;
+	if (ns > b->end)
+		b->end = ns;
+}
+
+/**
+ * timeline_bounds() - from the first span's start to the last thing known
+ * @s: the session
+ *
+ * Milestones of a session without any span do not make a picture: both are 0 then.
+ */
+struct timeline_bounds timeline_bounds(const struct session *s)
+{
+	struct timeline_bounds b = { 0 };
+	const struct vfio_migmux_timeline_device *t;
+
+	for (uint32_t i = 0; i < s->nr_devices; i++) {
+		t = &s->devices[i].t;
+		for (unsigned int p = 0; p < VFIO_MIGMUX_NR_PHASES; p++) {
+			widen(&b, t->phases[p].start_ns);
+			widen(&b, t->phases[p].end_ns);
+		}
+	}
+	if (!b.start)
+		return b;
+	for (unsigned int i = 0; i < MODEL_NR_MILESTONES; i++)
+		if (s->milestones & 1U << i)
+			widen(&b, s->milestone_ns[i]);
+	return b;
+}
+
+/**
+ * timeline_length() - how long a span took
+ * @span: the span
+ * @b: an open span ends at their end
+ */
+uint64_t timeline_length(const struct vfio_migmux_span *span, const struct timeline_bounds *b)
+{
+	uint64_t end = span->end_ns ? span->end_ns : b->end;
+
+	return span->start_ns && end > span->start_ns ? end - span->start_ns : 0;
+}
+
+/**
+ * timeline_milestone() - name of a milestone
+ * @mask: one VFIO_MIGMUX_MILESTONE_*
+ */
+const char *timeline_milestone(uint32_t mask)
+{
+	return vfmig_milestone_name(mask ? (uint32_t)__builtin_ctz(mask) : 32);
+}
+
+static uint64_t when(const struct session *s, uint32_t mask)
+{
+	return s->milestones & mask ? s->milestone_ns[__builtin_ctz(mask)] : 0;
+}
+
+static void add_part(struct timeline_parts *parts, const char *key, uint64_t from, uint64_t to)
+{
+	if (!from || to < from)
+		return;
+	parts->v[parts->n].key = key;
+	parts->v[parts->n].ns = to - from;
+	parts->n++;
+}
+
+static uint64_t first_byte(const struct session *s)
+{
+	uint64_t first = 0;
+	uint64_t ns;
+
+	for (uint32_t i = 0; i < s->nr_devices; i++) {
+		ns = s->devices[i].t.first_byte_ns;
+		if (ns && (!first || ns < first))
+			first = ns;
+	}
+	return first;
+}
+
+static uint64_t last_start(const struct session *s)
+{
+	const struct vfio_migmux_span *p;
+	uint64_t last = 0;
+
+	for (uint32_t i = 0; i < s->nr_devices; i++) {
+		p = s->devices[i].t.phases;
+		if (p[VFIO_MIGMUX_PHASE_RESUME].end_ns > last)
+			last = p[VFIO_MIGMUX_PHASE_RESUME].end_ns;
+		if (p[VFIO_MIGMUX_PHASE_START].end_ns > last)
+			last = p[VFIO_MIGMUX_PHASE_START].end_ns;
+	}
+	return last;
+}
+
+/**
+ * timeline_downtime() - a host's share of the downtime, in parts
+ * @s: the session
+ * @parts: filled in, only with what is known
+ *
+ * A source counts from the first device's first arc to the hand-over (or, without
+ * a verdict, to the last byte sent); a destination from the first byte received
+ * to the last device started. The two overlap while the state travels.
+ */
+void timeline_downtime(const struct session *s, struct timeline_parts *parts)
+{
+	uint64_t quiesced = when(s, VFIO_MIGMUX_MILESTONE_QUIESCED);
+	uint64_t stopped = when(s, VFIO_MIGMUX_MILESTONE_STOPPED);
+	uint64_t sent = when(s, VFIO_MIGMUX_MILESTONE_SENT);
+	uint64_t loaded = when(s, VFIO_MIGMUX_MILESTONE_LOADED);
+	uint64_t handed = when(s, VFIO_MIGMUX_MILESTONE_HANDED_OVER);
+	uint64_t begin;
+
+	parts->n = 0;
+	if (s->role == VFIO_MIGMUX_ROLE_SOURCE) {
+		begin = timeline_bounds(s).start;
+		add_part(parts, "quiesce_ns", begin, quiesced);
+		add_part(parts, "stop_ns", quiesced, stopped);
+		add_part(parts, "send_ns", stopped, sent);
+		add_part(parts, "handover_ns", sent, handed);
+		add_part(parts, "total_ns", begin, handed ? handed : sent);
+	} else if (s->role == VFIO_MIGMUX_ROLE_DESTINATION) {
+		begin = first_byte(s);
+		add_part(parts, "receive_ns", begin, loaded);
+		add_part(parts, "handover_ns", loaded, handed);
+		add_part(parts, "resume_ns", handed, last_start(s));
+		add_part(parts, "total_ns", begin, last_start(s));
+	}
+}
+
+/**
+ * timeline_bar() - a span as a bar of text
+ * @bar: room for @width and a NUL
+ * @width: columns that stand for the whole of @b
+ * @span: the span; one that has begun shows at least one mark
+ * @b: the bounds
+ */
+void timeline_bar(char *bar, unsigned int width, const struct vfio_migmux_span *span,
+		  const struct timeline_bounds *b)
+{
+	uint64_t all = b->end - b->start;
+	unsigned int from, to;
+
+	memset(bar, '.', width);
+	bar[width] = '\0';
+	if (!span->start_ns || !all)
+		return;
+	from = (unsigned int)((double)(span->start_ns - b->start) * width / (double)all);
+	to = from + (unsigned int)((double)timeline_length(span, b) * width / (double)all + 0.5);
+	if (from >= width)
+		from = width - 1;
+	if (to <= from)
+		to = from + 1;
+	if (to > width)
+		to = width;
+	memset(bar + from, span->end_ns ? '#' : '>', to - from);
+}
+
+/* In the order of time, which is not that of the bits: batches come and go. */
+static void print_milestones(FILE *out, const struct session *s, const struct timeline_bounds *b)
+{
+	uint32_t left = s->milestones & ((1U << MODEL_NR_MILESTONES) - 1);
+	unsigned int next;
+
+	while (left) {
+		next = (unsigned int)__builtin_ctz(left);
+		for (unsigned int i = next; i < MODEL_NR_MILESTONES; i++)
+			if (left & 1U << i && s->milestone_ns[i] < s->milestone_ns[next])
+				next = i;
+		fprintf(out, "%-12s %12.3f ms\n", vfmig_milestone_name(next),
+			((double)s->milestone_ns[next] - (double)b->start) / 1e6);
+		left &= ~(1U << next);
+	}
+}
+
+static void print_downtime(FILE *out, const struct session *s)
+{
+	struct timeline_parts parts;
+
+	timeline_downtime(s, &parts);
+	if (!parts.n)
+		return;
+	fprintf(out, "\ndowntime on this host:");
+	for (unsigned int i = 0; i < parts.n; i++)
+		fprintf(out, "%s %.*s %.3f ms", i ? "," : "",
+			(int)strlen(parts.v[i].key) - 3, parts.v[i].key,
+			(double)parts.v[i].ns / 1e6);
+	fputc('\n', out);
+}
+
+/**
+ * timeline_print() - each device's phases with start, length and bar
+ * @out: where to
+ * @s: the session
+ *
+ * Times are relative to the first span's start.
+ */
+void timeline_print(FILE *out, const struct session *s)
+{
+	static const char * const header[] = { "device", "phase", "start ms", "length ms", "" };
+	struct timeline_bounds b = timeline_bounds(s);
+	const struct vfio_migmux_span *span;
+	char bar[BAR_WIDTH + 1];
+	struct table t;
+
+	if (!b.start) {
+		fprintf(out, "session %u has not moved a device yet\n", s->id);
+		return;
+	}
+	table_begin(&t, 5, 1U << 2 | 1U << 3, header);
+	for (uint32_t i = 0; i < s->nr_devices; i++) {
+		for (unsigned int p = 0; p < VFIO_MIGMUX_NR_PHASES; p++) {
+			span = &s->devices[i].t.phases[p];
+			if (!span->start_ns)
+				continue;
+			timeline_bar(bar, BAR_WIDTH, span, &b);
+			table_cell(&t, "%s", s->devices[i].handle);
+			table_cell(&t, "%s", vfmig_phase_name(p));
+			table_cell(&t, "%.3f", (double)(span->start_ns - b.start) / 1e6);
+			table_cell(&t, "%.3f", (double)timeline_length(span, &b) / 1e6);
+			table_cell(&t, "|%s|", bar);
+		}
+	}
+	table_end(&t, out);
+	fputc('\n', out);
+	print_milestones(out, s, &b);
+	print_downtime(out, s);
+}
+
+static unsigned int used_phases(const struct session *s, unsigned int *used)
+{
+	unsigned int n = 0;
+
+	for (unsigned int p = 0; p < VFIO_MIGMUX_NR_PHASES; p++) {
+		for (uint32_t i = 0; i < s->nr_devices; i++) {
+			if (s->devices[i].t.phases[p].start_ns) {
+				used[n++] = p;
+				break;
+			}
+		}
+	}
+	return n;
+}
+
+/**
+ * timeline_print_table() - a row per device: phases in ms, bytes, rate
+ * @out: where to
+ * @s: the session
+ */
+void timeline_print_table(FILE *out, const struct session *s)
+{
+	const char *header[VFIO_MIGMUX_NR_PHASES + 5] = { "device", "state" };
+	const struct vfio_migmux_timeline_device *d;
+	struct timeline_bounds b = timeline_bounds(s);
+	unsigned int used[VFIO_MIGMUX_NR_PHASES];
+	unsigned int n = used_phases(s, used);
+	char buf[OUTPUT_UNIT_MAX];
+	uint64_t bytes = 0;
+	struct table t;
+
+	for (unsigned int p = 0; p < n; p++)
+		header[2 + p] = vfmig_phase_name(used[p]);
+	header[n + 2] = "bytes";
+	header[n + 3] = "rate";
+	header[n + 4] = "error";
+	table_begin(&t, n + 5, ((1U << (n + 2)) - 1) << 2, header);
+	for (uint32_t i = 0; i < s->nr_devices; i++) {
+		d = &s->devices[i].t;
+		bytes += d->bytes;
+		table_cell(&t, "%s", s->devices[i].handle);
+		table_cell(&t, "%s", vfmig_state_name(d->state));
+		for (unsigned int p = 0; p < n; p++)
+			table_cell(&t, "%s", output_ms(buf, timeline_length(&d->phases[used[p]],
+									    &b)));
+		table_cell(&t, "%s", output_bytes(buf, d->bytes));
+		table_cell(&t, "%s", d->last_byte_ns > d->first_byte_ns && d->first_byte_ns ?
+			   output_rate(buf, d->bytes, d->last_byte_ns - d->first_byte_ns) : "-");
+		table_cell(&t, "%s", d->error ? strerror(d->error) : "-");
+	}
+	table_end(&t, out);
+	fprintf(out, "\nphases in ms; %u device%s, %s, %.3f ms from first to last\n",
+		s->nr_devices, s->nr_devices == 1 ? "" : "s", output_bytes(buf, bytes),
+		(double)(b.end - b.start) / 1e6);
+	print_downtime(out, s);
+}

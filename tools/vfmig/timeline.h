@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Arithmetic of a session's timeline, and its pictures.
+ */
+#ifndef VFMIG_TIMELINE_H
+#define VFMIG_TIMELINE_H
+
+#include <stdio.h>
+
+#include "model.h"
+
+/**
+ * struct timeline_bounds - what a timeline covers
+ * @start: first start of a span, 0 if there is none
+ * @end: last end of anything
+ */
+struct timeline_bounds {
+	uint64_t start;
+	uint64_t end;
+};
+
+/**
+ * struct timeline_parts - the parts of a host's share of the downtime
+ * @v: key and length, in the order of time, the total last
+ * @n: how many are known
+ */
+struct timeline_parts {
+	struct {
+		const char *key;
+		uint64_t ns;
+	} v[5];
+	unsigned int n;
+};
+
+struct timeline_bounds timeline_bounds(const struct session *s);
+uint64_t timeline_length(const struct vfio_migmux_span *span, const struct timeline_bounds *b);
+void timeline_downtime(const struct session *s, struct timeline_parts *parts);
+const char *timeline_milestone(uint32_t mask);
+void timeline_bar(char *bar, unsigned int width, const struct vfio_migmux_span *span,
+		  const struct timeline_bounds *b);
+void timeline_print(FILE *out, const struct session *s);
+void timeline_print_table(FILE *out, const struct session *s);
+void timeline_svg(FILE *out, const struct session *s);
+
+#endif /* VFMIG_TIMELINE_H */

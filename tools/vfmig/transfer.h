@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What send and recv have in common: a minimal VMM.
+ */
+#ifndef VFMIG_TRANSFER_H
+#define VFMIG_TRANSFER_H
+
+#include <signal.h>
+
+#include "command.h"
+#include "model.h"
+#include "parse.h"
+#include "vfio_dev.h"
+
+enum progress_mode { PROGRESS_AUTO, PROGRESS_ALWAYS, PROGRESS_NEVER };
+
+/**
+ * struct transfer - one run of send or recv
+ * @app: the run
+ * @session: its model; devices in the order of the command line
+ * @args: the devices as asked for
+ * @vfio: the devices, open
+ * @fd: the session's descriptor, -1 if closed
+ * @signal_fd: SIGINT and SIGTERM come there, -1 before transfer_attach()
+ * @old_mask: signal mask that we were started with
+ * @staging: bytes, 0 is the default
+ * @timeout_ms: for arcs, 0 is no limit
+ * @exec: command for sh, or NULL
+ * @ready_file: recv: where to say that it is ready, or NULL
+ * @verdict: ask for the peer's verdict
+ * @no_p2p: allow several devices though some lack P2P
+ * @progress: when to show progress
+ * @aborted: a signal stopped the session
+ */
+struct transfer {
+	struct app *app;
+	struct session session;
+	struct device_arg *args;
+	struct vfio vfio;
+	int fd;
+	int signal_fd;
+	sigset_t old_mask;
+	uint64_t staging;
+	uint32_t timeout_ms;
+	const char *exec;
+	const char *ready_file;
+	bool verdict;
+	bool no_p2p;
+	enum progress_mode progress;
+	bool aborted;
+};
+
+int transfer_options(struct transfer *t, struct app *app, const struct command *cmd, int argc,
+		     char **argv);
+int transfer_open(struct transfer *t);
+int transfer_attach(struct transfer *t);
+int transfer_exec(struct transfer *t);
+int transfer_refresh(struct transfer *t);
+int transfer_wait(struct transfer *t, uint32_t milestones);
+int transfer_set_state(struct transfer *t, uint32_t target);
+void transfer_failed(struct transfer *t, const char *what, int error);
+void transfer_result(struct transfer *t);
+void transfer_close(struct transfer *t);
+
+/* progress.c */
+struct progress {
+	bool on;
+	unsigned int lines;
+};
+
+bool progress_wanted(enum progress_mode mode);
+void progress_show(struct progress *p, const struct session *s);
+void progress_clear(struct progress *p);
+
+#endif /* VFMIG_TRANSFER_H */

@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The command line of send and recv.
+ */
+#include <getopt.h>
+#include <string.h>
+
+#include "objects.h"
+#include "transfer.h"
+
+enum {
+	OPT_EXEC = 256, OPT_STAGING, OPT_TIMEOUT, OPT_NO_VERDICT, OPT_NO_P2P, OPT_PROGRESS,
+	OPT_READY,
+};
+
+const struct option_desc send_options[] = {
+	{ OPT_EXEC, "exec", "CMD", "run CMD before, with the devices open" },
+	{ OPT_STAGING, "staging", "SIZE", "memory for state on its way (K, M, G)" },
+	{ OPT_TIMEOUT, "timeout", "MS", "begin no state change after MS ms" },
+	{ OPT_NO_VERDICT, "no-verdict", NULL, "do not agree with the peer; use it on both ends" },
+	{ OPT_NO_P2P, "no-p2p", NULL, "the devices do no peer-to-peer DMA" },
+	{ OPT_PROGRESS, "progress", "WHEN", "auto, always or never" },
+	{ }
+};
+
+const struct option_desc recv_options[] = {
+	{ OPT_EXEC, "exec", "CMD", "run CMD after, with the devices open" },
+	{ OPT_READY, "ready-file", "FILE", "say there instead of on stdout that it is ready" },
+	{ OPT_STAGING, "staging", "SIZE", "memory for state on its way (K, M, G)" },
+	{ OPT_TIMEOUT, "timeout", "MS", "begin no state change after MS ms" },
+	{ OPT_NO_VERDICT, "no-verdict", NULL, "do not agree with the peer; use it on both ends" },
+	{ OPT_NO_P2P, "no-p2p", NULL, "the devices do no peer-to-peer DMA" },
+	{ OPT_PROGRESS, "progress", "WHEN", "auto, always or never" },
+	{ }
+};
+
+static const char *take_option(struct transfer *t, int opt, const char *arg)
+{
+	switch (opt) {
+	case OPT_EXEC:
+		t->exec = arg;
+		return NULL;
+	case OPT_READY:
+		t->ready_file = arg;
+		return NULL;
+	case OPT_STAGING:
+		return parse_size(arg, &t->staging);
+	case OPT_TIMEOUT:
+		return parse_u32(arg, 0, UINT32_MAX, &t->timeout_ms);
+	case OPT_NO_VERDICT:
+		t->verdict = false;
+		return NULL;
+	case OPT_NO_P2P:
+		t->no_p2p = true;
+		return NULL;
+	case OPT_PROGRESS:
+		if (!strcmp(arg, "always"))
+			t->progress = PROGRESS_ALWAYS;
+		else if (!strcmp(arg, "never"))
+			t->progress = PROGRESS_NEVER;
+		else if (strcmp(arg, "auto"))
+			return "want auto, always or never";
+		return NULL;
+	}
+	return NULL;
+}
+
+static int take_device(struct transfer *t, const char *arg)
+{
+	struct session *s = &t->session;
+	uint32_t n = s->nr_devices;
+	struct device_arg *dev;
+	const char *wrong;
+
+	t->args = model_grow(t->args, n, sizeof(*t->args));
+	s->devices = model_grow(s->devices, n, sizeof(*s->devices));
+	dev = &t->args[n];
+	wrong = parse_device(arg, n, dev);
+	if (wrong)
+		return command_usage(t->app, "%s: %s", arg, wrong);
+	for (uint32_t i = 0; i < n; i++) {
+		if (!strcmp(t->args[i].handle, dev->handle))
+			return command_usage(t->app, "%s is given twice", dev->handle);
+		if (!strcmp(t->args[i].idstr, dev->idstr))
+			return command_usage(t->app, "%s and %s have the same identity '%s'",
+					     t->args[i].handle, dev->handle, dev->idstr);
+	}
+	strcpy(s->devices[n].handle, dev->handle);
+	strcpy(s->devices[n].idstr, dev->idstr);
+	s->nr_devices = n + 1;
+	return 0;
+}
+
+/**
+ * transfer_options() - begin a run with what the command line says
+ * @t: set up; transfer_close() frees it, whatever this returns
+ * @app: the run
+ * @cmd: send or recv
+ * @argc: as given to the command
+ * @argv: as given to the command
+ *
+ * Return: 0, or -1 when the run is over, with app->status set.
+ */
+int transfer_options(struct transfer *t, struct app *app, const struct command *cmd, int argc,
+		     char **argv)
+{
+	const char *wrong;
+	int opt;
+
+	*t = (struct transfer){ .app = app, .fd = -1, .signal_fd = -1, .verdict = true };
+	sigprocmask(SIG_BLOCK, NULL, &t->old_mask);
+	vfio_init(&t->vfio);
+	while ((opt = command_option(app, cmd, argc, argv)) > 0) {
+		wrong = take_option(t, opt, optarg);
+		if (wrong) {
+			command_usage(app, "%s: %s", optarg, wrong);
+			return -1;
+		}
+	}
+	if (opt < 0 || command_args(app, cmd, argc, argv) < 0)
+		return -1;
+
+	wrong = parse_link(argv[optind]);
+	if (wrong) {
+		command_usage(app, "%s: %s", argv[optind], wrong);
+		return -1;
+	}
+	strcpy(t->session.link, argv[optind]);
+	for (int i = optind + 1; i < argc; i++)
+		if (take_device(t, argv[i]))
+			return -1;
+	return 0;
+}
