@@ -91,25 +91,40 @@ static void run_phase(struct migmux_batch *b)
 		queue_work(migmux_wq, &b->devices[i]->batch_work);
 }
 
+/* The batch failed: name the device that did, and fail the session if it must. */
+static void say_why(struct migmux_session *s)
+{
+	struct migmux_batch *b = &s->batch;
+	u32 i, culprit = VFIO_MIGMUX_INDEX_NONE;
+	const char *who = "a device";
+	struct migmux_device *dev;
+
+	migmux_session_for_each_device(s, dev, i) {
+		if (!dev->error || dev->error == -ECANCELED)
+			continue;
+		culprit = i;
+		who = dev->hook->name;
+		break;
+	}
+	if (b->kind == MIGMUX_BATCH_SAVE || b->kind == MIGMUX_BATCH_LOAD)
+		migmux_session_fail(s, b->result, culprit, VFIO_MIGMUX_INDEX_NONE,
+				    "%s does not reach %s: error %d", who,
+				    migmux_state_name(b->target), -b->result);
+	else if (b->kind == MIGMUX_BATCH_SET_STATE)
+		migmux_session_refuse(s, b->result, "%s does not reach %s: error %d",
+				      who, migmux_state_name(b->target), -b->result);
+}
+
 static void finish(struct migmux_session *s)
 {
 	struct migmux_batch *b = &s->batch;
 	const enum migmux_batch_kind kind = b->kind;
 	struct migmux_device *dev;
-	u32 i, culprit = VFIO_MIGMUX_INDEX_NONE;
+	u32 i;
 
 	b->result = b->error;
-	if (b->result && (kind == MIGMUX_BATCH_SAVE || kind == MIGMUX_BATCH_LOAD)) {
-		migmux_session_for_each_device(s, dev, i)
-			if (dev->error && dev->error != -ECANCELED &&
-			    culprit == VFIO_MIGMUX_INDEX_NONE)
-				culprit = i;
-		migmux_session_fail(s, b->result, culprit, VFIO_MIGMUX_INDEX_NONE,
-				    "%s does not reach %s: error %d",
-				    culprit == VFIO_MIGMUX_INDEX_NONE ? "a device" :
-				    s->devices[culprit]->hook->name,
-				    migmux_state_name(b->target), -b->result);
-	}
+	if (b->result)
+		say_why(s);
 	migmux_session_for_each_device(s, dev, i)
 		if (b->result && !dev->error && dev->state != b->target)
 			dev->error = -ECANCELED;

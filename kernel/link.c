@@ -109,8 +109,15 @@ static void info_fill(const struct migmux_link *link, struct migmux_link_info *i
 	info->nr_channels = link->nr_channels;
 }
 
-/* Under the list's lock, so that notifications come in the order of events. */
-static void notify_locked(const struct migmux_link *link, bool gone)
+/**
+ * migmux_link_notify_locked() - tell who monitors that a link changed
+ * @link: the link
+ * @gone: it was deleted
+ *
+ * Context: the list's lock is held, so that notifications come in the order of
+ * events. Sleeps.
+ */
+void migmux_link_notify_locked(const struct migmux_link *link, bool gone)
 	__must_hold(&link->list->lock)
 {
 	struct migmux_link_info info;
@@ -125,7 +132,7 @@ static void notify_locked(const struct migmux_link *link, bool gone)
 static void unlist_locked(struct migmux_link *link)
 	__must_hold(&link->list->lock)
 {
-	notify_locked(link, true);
+	migmux_link_notify_locked(link, true);
 	list_del_init(&link->node);
 	link->list->nr--;
 }
@@ -179,7 +186,7 @@ int migmux_link_new(struct net *net, const char *name,
 	link->serial = ++list->last_serial;
 	list_add_tail(&link->node, &list->head);
 	list->nr++;
-	notify_locked(link, false);
+	migmux_link_notify_locked(link, false);
 	mutex_unlock(&list->lock);
 
 	if (old)
@@ -318,7 +325,7 @@ struct migmux_link *migmux_link_attach(struct net *net, const char *name,
 	kref_get(&link->ref);
 	link->state = VFIO_MIGMUX_LINK_STATE_BUSY;
 	link->session = session;
-	notify_locked(link, false);
+	migmux_link_notify_locked(link, false);
 unlock:
 	mutex_unlock(&list->lock);
 	return link;
@@ -345,7 +352,7 @@ void migmux_link_detach(struct migmux_link *link, const char *error)
 		link->state = VFIO_MIGMUX_LINK_STATE_DEAD;
 		strscpy(link->error, error, sizeof(link->error));
 	}
-	notify_locked(link, false);
+	migmux_link_notify_locked(link, false);
 	mutex_unlock(&list->lock);
 	kref_put(&link->ref, release);
 }

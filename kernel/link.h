@@ -128,6 +128,7 @@ int migmux_link_channel_info_next(struct net *net, const char *name,
 				  struct migmux_channel_info *info);
 
 /* for link_channel.c */
+void migmux_link_notify_locked(const struct migmux_link *link, bool gone);
 struct migmux_link *migmux_link_resolve_locked(struct migmux_link_list *list,
 					       const char *name, int *err,
 					       struct netlink_ext_ack *extack);

@@ -54,6 +54,7 @@ static int channel_add_locked(struct migmux_link *link, int fd, u32 *id,
 		(link->nr_channels - *id) * sizeof(link->channels[0]));
 	link->channels[*id] = ch;
 	link->nr_channels++;
+	migmux_link_notify_locked(link, false);
 	return 0;
 }
 
@@ -136,6 +137,7 @@ int migmux_link_channel_del(struct net *net, const char *name, u32 id,
 	link->nr_channels--;
 	memmove(&link->channels[pos], &link->channels[pos + 1],
 		(link->nr_channels - pos) * sizeof(link->channels[0]));
+	migmux_link_notify_locked(link, false);
 unlock:
 	mutex_unlock(&list->lock);
 	if (ch)
