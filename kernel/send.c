@@ -175,8 +175,10 @@ static void frame_done(struct migmux_channel *ch)
 	if (!all_sent)
 		return;
 	migmux_session_milestone(s, VFIO_MIGMUX_MILESTONE_SENT);
-	/* nobody will answer: what the sockets have is all there is to know */
-	if (!s->verdict)
+	/* without a verdict, what the sockets have is all there is to know */
+	if (s->verdict)
+		migmux_verdict_decide(s);
+	else
 		migmux_session_rest(s);
 }
 

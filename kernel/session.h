@@ -170,6 +170,7 @@ int migmux_session_refuse(struct migmux_session *s, int error,
 
 /* verdict.c: who owns the devices in the end */
 bool migmux_verdict_expected(struct migmux_channel *ch);
+void migmux_verdict_decide(struct migmux_session *s);
 void migmux_verdict_receive(struct migmux_channel *ch);
 bool migmux_verdict_confirm_due(struct migmux_channel *ch);
 void migmux_verdict_confirm(struct migmux_channel *ch);

@@ -76,28 +76,71 @@ static void verdict_bad(struct migmux_channel *ch,
 			    result->reason, result->status);
 }
 
+/*
+ * The point of no return: from here on migmux_session_fail() does nothing. The
+ * last verdict may come before the mover that sent the last frame has counted it.
+ */
+static bool decide_locked(struct migmux_session *s)
+	__must_hold(&s->lock)
+{
+	lockdep_assert_held(&s->lock);
+	if (s->failed || s->handed_over || s->nr_verdicts < s->nr_channels ||
+	    s->nr_sent < migmux_session_live(s))
+		return false;
+	s->handed_over = true;
+	WRITE_ONCE(s->confirm_due, true);
+	return true;
+}
+
+/**
+ * migmux_verdict_decide() - source: give the devices up if all is said
+ * @s: the session
+ *
+ * Context: a mover, when a verdict came or the last frame was sent.
+ */
+void migmux_verdict_decide(struct migmux_session *s)
+{
+	bool decided;
+
+	spin_lock(&s->lock);
+	decided = decide_locked(s);
+	spin_unlock(&s->lock);
+	if (decided)
+		wake_channels(s);
+}
+
+/* A device whose last frame is not even queued cannot have been loaded. */
+static bool all_queued_locked(struct migmux_session *s)
+	__must_hold(&s->lock)
+{
+	struct migmux_device *dev;
+	u32 i;
+
+	lockdep_assert_held(&s->lock);
+	migmux_session_for_each_device(s, dev, i)
+		if (!dev->config_done)
+			return false;
+	return true;
+}
+
 static void verdict_good(struct migmux_channel *ch)
 {
 	struct migmux_session *s = ch->session;
-	bool early, last = false;
+	bool early;
 
 	spin_lock(&s->lock);
-	early = s->nr_sent < migmux_session_live(s);
-	if (!early && !s->failed) {
+	early = !all_queued_locked(s);
+	if (!early) {
 		WRITE_ONCE(ch->verdict, true);
-		last = ++s->nr_verdicts == s->nr_channels;
+		s->nr_verdicts++;
 	}
-	/* the point of no return: from here on fail() does nothing */
-	if (last)
-		s->handed_over = true;
-	WRITE_ONCE(s->confirm_due, s->handed_over);
 	spin_unlock(&s->lock);
 	if (early)
 		migmux_session_fail(s, -EPROTO, VFIO_MIGMUX_INDEX_NONE, ch->id,
 				    "channel %u to %s: the verdict came before the state was sent",
 				    ch->id, ch->peer);
-	if (last)
-		wake_channels(s);
+	else
+		migmux_verdict_decide(s);
 }
 
 /**
