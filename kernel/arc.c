@@ -52,10 +52,13 @@ static void look_again(struct migmux_device *dev)
 
 static int arc(struct migmux_device *dev, enum vfio_device_mig_state next)
 {
+	struct migmux_self self;
 	struct file *file;
 
 	trace_migmux_arc(dev->hook->name, dev->state, next);
+	migmux_identity_assume(&dev->session->owner, &self);
 	file = migmux_hook_set_state(dev->hook, next);
+	migmux_identity_leave(&self);
 	if (IS_ERR(file)) {
 		trace_migmux_arc_err(dev->hook->name, next, PTR_ERR(file));
 		look_again(dev);

@@ -6,7 +6,6 @@
 #include <linux/fs.h>
 #include <linux/module.h>
 #include <linux/poll.h>
-#include <linux/sched/mm.h>
 #include <linux/uaccess.h>
 
 #include "ioctl.h"
@@ -90,12 +89,10 @@ static int check_owner(struct migmux_session *s)
 	int err = 0;
 
 	mutex_lock(&s->mutex);
-	if (!s->mm) {
-		mmgrab(current->mm);
-		s->mm = current->mm;
-	} else if (s->mm != current->mm) {
+	if (!s->owner.mm)
+		migmux_identity_take(&s->owner);
+	else if (s->owner.mm != current->mm)
 		err = migmux_session_refuse(s, -EPERM, "the session belongs to another process");
-	}
 	mutex_unlock(&s->mutex);
 	return err;
 }

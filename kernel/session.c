@@ -17,7 +17,6 @@
  * 5. The report has a reference count of its own.
  */
 #include <linux/mm.h>
-#include <linux/sched/mm.h>
 #include <linux/slab.h>
 #include <net/net_namespace.h>
 
@@ -39,8 +38,7 @@ static void session_free(struct kref *ref)
 		migmux_device_free(dev);
 	}
 	migmux_report_put(s->report);
-	if (s->mm)
-		mmdrop(s->mm);
+	migmux_identity_put(&s->owner);
 	put_net(s->net);
 	mutex_destroy(&s->mutex);
 	trace_migmux_object_destroy("session", s);

@@ -19,7 +19,6 @@
 #define MIGMUX_SESSION_H
 
 #include <linux/kref.h>
-#include <linux/mm_types.h>
 #include <linux/mutex.h>
 #include <linux/spinlock.h>
 #include <linux/wait.h>
@@ -28,6 +27,7 @@
 #include "batch.h"
 #include "device.h"
 #include "event.h"
+#include "identity.h"
 #include "report.h"
 
 struct migmux_channel;
@@ -39,8 +39,7 @@ struct net;
  * struct migmux_session - a migration's source or destination on this host
  * @ref: the open file holds one; each queued work one. The last one frees
  * @net: namespace of the opener, with a reference
- * @mm: address space of the owner (grabbed, not pinned), NULL before the first
- *	ioctl; @mutex to set
+ * @owner: the process that acts here, empty before the first ioctl; @mutex to set
  * @report: what the outside sees, with a reference; has its own lock
  * @mutex: one ioctl at a time; protects the arrays below, @role, @link and the
  *	files of the devices. Never held while waiting for movers, batches or the
@@ -81,7 +80,7 @@ struct net;
 struct migmux_session {
 	struct kref ref;
 	struct net *net;
-	struct mm_struct *mm;
+	struct migmux_identity owner;
 	struct migmux_report *report;
 
 	struct mutex mutex;
