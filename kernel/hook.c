@@ -378,7 +378,7 @@ int migmux_hook_pin(struct migmux_hook *hook, struct netlink_ext_ack *extack)
  * The device stays hooked while a session uses it.
  *
  * Context: sleeps.
- * Return: 0, -ENOENT if it is not pinned.
+ * Return: 0, -EALREADY if it is not pinned.
  */
 int migmux_hook_unpin(struct migmux_hook *hook, struct netlink_ext_ack *extack)
 {
@@ -387,7 +387,7 @@ int migmux_hook_unpin(struct migmux_hook *hook, struct netlink_ext_ack *extack)
 	mutex_lock(&migmux_hook_lock);
 	if (!hook->pinned) {
 		NL_SET_ERR_MSG(extack, "the device is not hooked by device-hook");
-		err = -ENOENT;
+		err = -EALREADY;
 	} else {
 		hook->pinned = false;
 		interpose(hook);

@@ -245,8 +245,13 @@ static void deliver(struct migmux_channel *ch)
 	ch->rx = MIGMUX_RX_PREFIX;
 	spin_lock(&s->lock);
 	migmux_gather_ready(&frame->gather);
-	if (!frame->bvec)
+	if (!frame->bvec) {
+		/* the feed, which never writes it, does not count it either */
 		dev->config_done = true;
+		spin_lock(&s->report->lock);
+		dev->report->t.frames++;
+		spin_unlock(&s->report->lock);
+	}
 	spin_unlock(&s->lock);
 	migmux_mover_wake(&dev->mover);
 }
