@@ -105,6 +105,7 @@ static int hold(struct migmux_session *s, struct migmux_device *dev)
 int migmux_device_add(struct migmux_session *s, int fd, const char *idstr,
 		      u32 instance_id, struct migmux_device **added)
 {
+	enum vfio_device_mig_state state;
 	struct migmux_device *dev;
 	struct migmux_hook *hook;
 	struct file *file;
@@ -140,6 +141,9 @@ int migmux_device_add(struct migmux_session *s, int fd, const char *idstr,
 	}
 	s->devices[s->nr_devices++] = dev;
 	*added = dev;
+	/* for the timeline; each step looks again */
+	if (!migmux_hook_get_state(hook, &state))
+		migmux_device_set_state(dev, state);
 	return 0;
 
 err_release:
