@@ -29,7 +29,7 @@ static void release(struct kref *ref)
  * migmux_report_put() - drop a reference
  * @report: the report
  *
- * Context: any but hard irq.
+ * Context: any but softirq and irq.
  */
 void migmux_report_put(struct migmux_report *report)
 {
@@ -89,7 +89,7 @@ static struct migmux_report *unlist_oldest_closed_locked(struct migmux_report_li
  * @report: the report; from now on a record, which goes when enough later ones
  *	have come. The caller keeps its reference. Once only
  *
- * Context: sleeps not, but not in softirq.
+ * Context: does not sleep; not in softirq or irq.
  */
 void migmux_report_close(struct net *net, struct migmux_report *report)
 {
@@ -97,9 +97,9 @@ void migmux_report_close(struct net *net, struct migmux_report *report)
 	struct migmux_report *oldest = NULL;
 
 	spin_lock(&list->lock);
-	spin_lock_bh(&report->lock);
+	spin_lock(&report->lock);
 	report->closed = true;
-	spin_unlock_bh(&report->lock);
+	spin_unlock(&report->lock);
 	list_add_tail(&report->closed_node, &list->closed);
 	if (++list->nr_closed > MIGMUX_MAX_RECORDS)
 		oldest = unlist_oldest_closed_locked(list);
@@ -180,15 +180,15 @@ migmux_report_device_add(struct migmux_report *report, const char *handle,
 	strscpy(dev->idstr, idstr, sizeof(dev->idstr));
 	dev->instance_id = instance_id;
 
-	spin_lock_bh(&report->lock);
+	spin_lock(&report->lock);
 	if (report->nr_devices == MIGMUX_MAX_DEVICES) {
-		spin_unlock_bh(&report->lock);
+		spin_unlock(&report->lock);
 		kfree(dev);
 		return NULL;
 	}
 	dev->t.index = report->nr_devices;
 	report->devices[report->nr_devices++] = dev;
-	spin_unlock_bh(&report->lock);
+	spin_unlock(&report->lock);
 	return dev;
 }
 
@@ -212,7 +212,7 @@ static struct vfio_migmux_span *span(struct migmux_report *report, u32 device,
  * A device can enter a phase again: the span then goes from the first start to
  * the last end, and has no end while the device is in the phase.
  *
- * Context: any but hard irq.
+ * Context: any but softirq and irq.
  */
 void migmux_report_span_start(struct migmux_report *report, u32 device,
 			      enum vfio_migmux_phase phase)
@@ -220,14 +220,14 @@ void migmux_report_span_start(struct migmux_report *report, u32 device,
 	u64 now = ktime_get_ns();
 	struct vfio_migmux_span *s;
 
-	spin_lock_bh(&report->lock);
+	spin_lock(&report->lock);
 	s = span(report, device, phase);
 	if (s) {
 		if (!s->start_ns)
 			s->start_ns = now;
 		s->end_ns = 0;
 	}
-	spin_unlock_bh(&report->lock);
+	spin_unlock(&report->lock);
 }
 
 /**
@@ -236,7 +236,7 @@ void migmux_report_span_start(struct migmux_report *report, u32 device,
  * @device: index of the device
  * @phase: the phase; nothing happens if the device was never in it
  *
- * Context: any but hard irq.
+ * Context: any but softirq and irq.
  */
 void migmux_report_span_end(struct migmux_report *report, u32 device,
 			    enum vfio_migmux_phase phase)
@@ -244,11 +244,11 @@ void migmux_report_span_end(struct migmux_report *report, u32 device,
 	u64 now = ktime_get_ns();
 	struct vfio_migmux_span *s;
 
-	spin_lock_bh(&report->lock);
+	spin_lock(&report->lock);
 	s = span(report, device, phase);
 	if (s && s->start_ns)
 		s->end_ns = now;
-	spin_unlock_bh(&report->lock);
+	spin_unlock(&report->lock);
 }
 
 /**
@@ -272,11 +272,11 @@ struct migmux_report_copy *migmux_report_copy(struct migmux_report *report)
 	if (!copy)
 		return NULL;
 
-	spin_lock_bh(&report->lock);
+	spin_lock(&report->lock);
 	copy->r = *report;
 	for (i = 0; i < n; i++)
 		copy->devices[i] = *report->devices[i];
-	spin_unlock_bh(&report->lock);
+	spin_unlock(&report->lock);
 	copy->r.nr_devices = n;
 	return copy;
 }

@@ -48,7 +48,7 @@ struct migmux_report_device {
  * @id: number of the session, unique since the module was loaded; constant
  * @pid: process that opened it, in the initial pid namespace; constant
  * @comm: its name; constant
- * @lock: protects all that follows; innermost, taken in any context but hard irq
+ * @lock: protects all that follows; innermost, not taken in softirq or irq
  * @role: enum vfio_migmux_role
  * @link: name of the attached link or ""
  * @closed: the session's file is closed
