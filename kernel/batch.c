@@ -181,6 +181,21 @@ static void next(struct migmux_session *s)
 		finish(s);
 }
 
+/*
+ * What ends a device's walk early. A way back goes as far as it can. If nobody is
+ * to be taken back, the others finish the phase, so that it is no matter of
+ * chance how far they come.
+ */
+static const int *stop_of(const struct migmux_batch *b)
+{
+	if (b->rollback)
+		return NULL;
+	if (b->kind == MIGMUX_BATCH_SET_STATE &&
+	    b->recover == VFIO_MIGMUX_RECOVER_NONE)
+		return &b->cancelled;
+	return &b->error;
+}
+
 /**
  * migmux_batch_work() - take one device to the checkpoint of the current phase
  * @work: &migmux_device.batch_work
@@ -195,7 +210,7 @@ void migmux_batch_work(struct work_struct *work)
 		.target = migmux_plan_checkpoint(&b->plan, b->phase, dev->plan_index),
 		.rollback = b->rollback,
 		.deadline_ns = b->rollback ? 0 : b->deadline_ns,
-		.stop = b->rollback ? NULL : &b->error,
+		.stop = stop_of(b),
 	};
 	int err;
 
@@ -243,6 +258,7 @@ int migmux_batch_start(struct migmux_session *s, enum migmux_batch_kind kind,
 	b->no_p2p = no_p2p;
 	b->rollback = kind == MIGMUX_BATCH_RECOVER;
 	b->error = 0;
+	b->cancelled = 0;
 	b->result = 0;
 	b->start_ns = ktime_get_ns();
 	b->deadline_ns = timeout_ms ? b->start_ns + timeout_ms * NSEC_PER_MSEC : 0;
@@ -273,6 +289,7 @@ int migmux_batch_start(struct migmux_session *s, enum migmux_batch_kind kind,
 void migmux_batch_cancel(struct migmux_session *s, int error)
 {
 	cmpxchg(&s->batch.error, 0, error);
+	WRITE_ONCE(s->batch.cancelled, error);
 }
 
 /**

@@ -40,6 +40,7 @@ enum migmux_batch_kind {
  * @start_ns: when it began
  * @deadline_ns: no arc begins after this; 0 is none
  * @error: errno (negative) of the first failure, 0 so far; set once by cmpxchg
+ * @cancelled: not 0 once somebody outside wants it to end
  * @result: what the caller gets when it is over
  * @pending: devices that have not reached their checkpoint
  * @phase: of @plan
@@ -60,6 +61,7 @@ struct migmux_batch {
 	u64 start_ns;
 	u64 deadline_ns;
 	int error;
+	int cancelled;
 	int result;
 	atomic_t pending;
 	u32 phase;

@@ -253,7 +253,9 @@ struct vfio_migmux_device_result {
  * Moves all devices of the session toward @target in parallel. On a way between
  * running and stopped all devices first reach their P2P state, and none goes
  * on before the last has arrived there. If a device fails, no further arc is
- * started, and all devices go to @recover in parallel, by the same rules.
+ * started, and all devices go to @recover in parallel, by the same rules. With
+ * VFIO_MIGMUX_RECOVER_NONE the others finish the phase that they are in (to P2P, or
+ * to @target) and stay there.
  *
  * Returns when all devices have arrived or are back, unless
  * VFIO_MIGMUX_SET_STATE_ASYNC is set: then wait for VFIO_MIGMUX_MILESTONE_BATCH
