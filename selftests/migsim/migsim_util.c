@@ -250,7 +250,7 @@ void bar_unmap(void *bar)
 /* registers_fill() - values that depend on @seed, in every register */
 int registers_fill(void *bar, __u32 seed)
 {
-	__u64 until = now_ns() + 1000000000;
+	__u64 until = now_ns() + 10000000000;
 
 	set32(bar, 0x20, 0);
 	set32(bar, 0x04, seed * 0x9e3779b9U);

@@ -49,8 +49,8 @@
 /* 34! is the first that is 0 modulo 2^32, and it stays so */
 #define EDU_FACT_ZERO		34
 
-#define IDLE_TIMEOUT_MS		2000
-#define FACT_TIMEOUT_US		(500 * USEC_PER_MSEC)
+#define IDLE_TIMEOUT_MS		10000
+#define FACT_TIMEOUT_US		(10 * USEC_PER_SEC)
 
 /*
  * The user may have switched memory decoding off (QEMU does so around a

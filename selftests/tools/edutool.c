@@ -122,7 +122,7 @@ static int idle_wait(const struct device *dev)
 	__u32 status;
 	int i;
 
-	for (i = 0; i < 2000; i++) {
+	for (i = 0; i < 10000; i++) {
 		if (bar_read(dev, EDU_STATUS, &status))
 			return -1;
 		if (!(status & STATUS_COMPUTING))
