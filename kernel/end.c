@@ -17,6 +17,7 @@
 
 #include "channel.h"
 #include "session.h"
+#include "staging.h"
 #include "trace.h"
 
 /**
@@ -184,7 +185,11 @@ bool migmux_session_idle(struct migmux_session *s)
 
 static void close_work(struct work_struct *work)
 {
-	migmux_session_detach(container_of(work, struct migmux_session, close_work));
+	struct migmux_session *s =
+		container_of(work, struct migmux_session, close_work);
+
+	migmux_staging_destroy(s->staging);
+	s->staging = NULL;
 }
 
 /**
@@ -213,10 +218,18 @@ void migmux_session_close(struct migmux_session *s)
 	migmux_session_stop_movers(s);
 	flush_work(&s->gone_work);
 	migmux_session_rest(s);
-	/* by a worker: it borrows the address space of the owner */
-	INIT_WORK(&s->close_work, close_work);
-	queue_work(system_unbound_wq, &s->close_work);
-	flush_work(&s->close_work);
+	if (s->staging) {
+		/* by a worker: it borrows the address space of the owner */
+		INIT_WORK(&s->close_work, close_work);
+		queue_work(system_unbound_wq, &s->close_work);
+		flush_work(&s->close_work);
+	}
+	/*
+	 * The rest here: a task closes what it puts before it returns to its
+	 * process or is gone, a worker only some time later. Who waited for this
+	 * process can open its devices at once.
+	 */
+	migmux_session_detach(s);
 	/* what came in between has found nothing left to do */
 	flush_work(&s->gone_work);
 	flush_work(&s->end_work);

@@ -24,7 +24,6 @@
 #include "hook.h"
 #include "link.h"
 #include "session.h"
-#include "staging.h"
 #include "trace.h"
 
 static void session_free(struct kref *ref)
@@ -270,9 +269,9 @@ static void detach_channels(struct migmux_session *s)
 
 /**
  * migmux_session_detach() - give back everything that is not the session's own
- * @s: the session; no mover, batch or work of it runs
+ * @s: the session; no mover, batch or work of it runs, and it has no staging
  *
- * Context: work; takes the session's mutex. Sleeps.
+ * Context: takes the session's mutex. Sleeps.
  */
 void migmux_session_detach(struct migmux_session *s)
 {
@@ -281,9 +280,6 @@ void migmux_session_detach(struct migmux_session *s)
 
 	mutex_lock(&s->mutex);
 	detach_channels(s);
-	if (s->staging)
-		migmux_staging_destroy(s->staging);
-	s->staging = NULL;
 	migmux_session_for_each_device(s, dev, i)
 		migmux_device_detach(dev);
 	mutex_unlock(&s->mutex);

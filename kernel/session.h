@@ -74,7 +74,7 @@ struct net;
  * @handed_over: the destination owns the devices, or is about to be told so:
  *	nothing fails or rolls back any more
  * @end_work: stops everything after a failure
- * @close_work: detaches everything when the file is closed
+ * @close_work: gives the staging back when the file is closed
  * @gone_work: fails the session because a device is being unregistered
  */
 struct migmux_session {
