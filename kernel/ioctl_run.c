@@ -32,7 +32,7 @@ static int check_recover(struct migmux_session *s, u32 recover)
 static int check_set_state(struct migmux_session *s,
 			   const struct vfio_migmux_set_state *args)
 {
-	bool sent;
+	u32 reached;
 
 	lockdep_assert_held(&s->mutex);
 	if (READ_ONCE(s->failed))
@@ -41,10 +41,12 @@ static int check_set_state(struct migmux_session *s,
 		return migmux_session_refuse(s, -EBUSY, "a batch runs: wait for it first");
 	if (!migmux_session_live(s))
 		return migmux_session_refuse(s, -EINVAL, "the session has no device: add one first");
-	if (s->role == VFIO_MIGMUX_ROLE_NONE || READ_ONCE(s->handed_over))
+	reached = migmux_session_reached(s);
+	if (s->role == VFIO_MIGMUX_ROLE_NONE ||
+	    reached & VFIO_MIGMUX_MILESTONE_HANDED_OVER)
 		return 0;
-	sent = migmux_session_reached(s) & VFIO_MIGMUX_MILESTONE_SENT;
-	if (s->role == VFIO_MIGMUX_ROLE_SOURCE && !s->verdict && sent)
+	if (s->role == VFIO_MIGMUX_ROLE_SOURCE && !s->verdict &&
+	    reached & VFIO_MIGMUX_MILESTONE_SENT)
 		return 0;
 	return migmux_session_refuse(s, -EBUSY, "the devices are not handed over yet: wait for that milestone");
 }

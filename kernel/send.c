@@ -174,12 +174,12 @@ static void frame_done(struct migmux_channel *ch)
 		migmux_session_phase_end(s, dev->index, VFIO_MIGMUX_PHASE_TRANSFER, 0);
 	if (!all_sent)
 		return;
+	/* without a verdict this is the end, and the VMM may begin its next step */
+	if (!s->verdict)
+		migmux_session_rest(s);
 	migmux_session_milestone(s, VFIO_MIGMUX_MILESTONE_SENT);
-	/* without a verdict, what the sockets have is all there is to know */
 	if (s->verdict)
 		migmux_verdict_decide(s);
-	else
-		migmux_session_rest(s);
 }
 
 static void send_frame(struct migmux_channel *ch)

@@ -246,6 +246,9 @@ static void detach_channels(struct migmux_session *s)
 	for (i = 0; i < s->nr_channels; i++) {
 		struct migmux_channel *ch = s->channels[i];
 
+		/* the peer must not wait for what will not come */
+		if (s->link && !clean && !s->failed)
+			migmux_channel_shutdown(ch, SHUT_RDWR);
 		list_del_init(&ch->dev_node);
 		ch->session = NULL;
 		ch->device = NULL;

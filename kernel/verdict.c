@@ -188,6 +188,37 @@ bool migmux_verdict_confirm_due(struct migmux_channel *ch)
 	       !ch->send_error;
 }
 
+/*
+ * The confirmation went through this channel, or the channel broke when the
+ * devices were handed over already. When all channels are through, nothing is on
+ * its way any more: only now both sides are told, so that neither closes a channel
+ * on which the other still waits.
+ *
+ * Return: false when all channels broke, and not one carried a confirmation.
+ */
+static bool channel_over(struct migmux_channel *ch, bool confirmed)
+{
+	struct migmux_session *s = ch->session;
+	bool all, none;
+
+	spin_lock(&s->lock);
+	if (confirmed) {
+		WRITE_ONCE(ch->confirmed, true);
+		s->nr_confirmed++;
+	} else {
+		s->nr_closed++;
+	}
+	none = s->nr_closed == s->nr_channels;
+	all = s->nr_confirmed + s->nr_closed == s->nr_channels;
+	spin_unlock(&s->lock);
+	if (all && !none) {
+		/* before the milestone: after it the VMM may begin its next step */
+		migmux_session_rest(s);
+		migmux_session_milestone(s, VFIO_MIGMUX_MILESTONE_HANDED_OVER);
+	}
+	return !none;
+}
+
 /* No confirmation can be sent any more: the destination will not start. */
 static void take_back(struct migmux_session *s, int err)
 {
@@ -209,31 +240,16 @@ void migmux_verdict_confirm(struct migmux_channel *ch)
 {
 	struct migmux_session *s = ch->session;
 	struct migmux_wire_confirm confirm;
-	bool first = false, none;
 	int ret;
 
 	migmux_wire_confirm_encode(&confirm, 0);
 	ret = migmux_channel_reply(ch, &confirm, sizeof(confirm));
 	if (ret == -EAGAIN)
 		return;
-	spin_lock(&s->lock);
-	if (ret == 1) {
-		WRITE_ONCE(ch->confirmed, true);
-		first = !s->nr_confirmed++;
-		if (first)
-			migmux_session_milestone_locked(s, VFIO_MIGMUX_MILESTONE_HANDED_OVER);
-	} else {
+	if (ret < 0)
 		ch->send_error = ret;
-		s->nr_closed++;
-	}
-	none = s->nr_closed == s->nr_channels;
-	spin_unlock(&s->lock);
-	if (none)
+	if (!channel_over(ch, ret == 1))
 		take_back(s, ret);
-	if (!first)
-		return;
-	migmux_session_rest(s);
-	migmux_session_milestone_tell(s, VFIO_MIGMUX_MILESTONE_HANDED_OVER);
 }
 
 /**
@@ -254,18 +270,16 @@ void migmux_verdict_loaded(struct migmux_session *s)
 	migmux_session_milestone_locked(s, VFIO_MIGMUX_MILESTONE_LOADED);
 	owned = !s->verdict;
 	s->handed_over = owned;
-	if (owned)
-		migmux_session_milestone_locked(s, VFIO_MIGMUX_MILESTONE_HANDED_OVER);
-	else
+	if (!owned)
 		WRITE_ONCE(s->verdict_due, true);
 	spin_unlock(&s->lock);
-	if (owned)
-		migmux_session_rest(s);
 	migmux_session_milestone_tell(s, VFIO_MIGMUX_MILESTONE_LOADED);
-	if (owned)
-		migmux_session_milestone_tell(s, VFIO_MIGMUX_MILESTONE_HANDED_OVER);
-	else
+	if (!owned) {
 		wake_channels(s);
+		return;
+	}
+	migmux_session_rest(s);
+	migmux_session_milestone(s, VFIO_MIGMUX_MILESTONE_HANDED_OVER);
 }
 
 /**
@@ -289,25 +303,27 @@ void migmux_verdict_send(struct migmux_channel *ch)
 				    ch->id, ch->peer);
 }
 
-static void confirmed(struct migmux_channel *ch)
+/* The first confirmation decides: from here on migmux_session_fail() does nothing. */
+static bool own(struct migmux_session *s)
 {
-	struct migmux_session *s = ch->session;
-	bool first = false;
+	bool owned;
 
 	spin_lock(&s->lock);
-	if (!s->failed) {
-		WRITE_ONCE(ch->confirmed, true);
-		first = !s->nr_confirmed++;
-	}
-	if (first) {
+	owned = !s->failed;
+	if (owned)
 		s->handed_over = true;
-		migmux_session_milestone_locked(s, VFIO_MIGMUX_MILESTONE_HANDED_OVER);
-	}
 	spin_unlock(&s->lock);
-	if (!first)
-		return;
-	migmux_session_rest(s);
-	migmux_session_milestone_tell(s, VFIO_MIGMUX_MILESTONE_HANDED_OVER);
+	return owned;
+}
+
+static bool is_owned(struct migmux_session *s)
+{
+	bool owned;
+
+	spin_lock(&s->lock);
+	owned = s->handed_over;
+	spin_unlock(&s->lock);
+	return owned;
 }
 
 /**
@@ -328,7 +344,9 @@ void migmux_verdict_await(struct migmux_channel *ch)
 	if (ret == -EAGAIN)
 		return;
 	ch->rx = MIGMUX_RX_DONE;
-	if (ret != 1) {
+	if (ret != 1 && is_owned(s)) {
+		channel_over(ch, false);
+	} else if (ret != 1) {
 		migmux_session_fail(s, ret ?: -ECONNABORTED, VFIO_MIGMUX_INDEX_NONE,
 				    ch->id,
 				    "channel %u from %s: closed by the source before it confirmed",
@@ -341,8 +359,8 @@ void migmux_verdict_await(struct migmux_channel *ch)
 	} else if (status) {
 		migmux_session_fail(s, -EREMOTEIO, VFIO_MIGMUX_INDEX_NONE, ch->id,
 				    "the source keeps its devices: error %u", status);
-	} else {
-		confirmed(ch);
+	} else if (own(s)) {
+		channel_over(ch, true);
 	}
 }
 
