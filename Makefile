@@ -83,7 +83,7 @@ style:
 	@selftests/style/check
 
 generate:
-	@$(VM)/deps style
+	@$(VM)/deps build style
 	@selftests/style/generated --write
 
 # --- tests, which use the stock kernel in the cache (see selftests/vm/deps) ---------
@@ -109,17 +109,14 @@ vm-tests: vm-build test-deps
 check: vm-tests
 	@$(VM)/check $(ONLY)
 
-DEVICES ?= 4
-STATE_MIB ?= 4
-MS_PER_MIB ?= 40
-ARC_MS ?= 50
-knobs = --env STATE_MIB=$(STATE_MIB) --env MS_PER_MIB=$(MS_PER_MIB) --env ARC_MS=$(ARC_MS)
-
+# DEVICES=, STATE_MIB=, MS_PER_MIB= and ARC_MS= reach it as make was given them.
 demo: vm-build
-	@$(VM)/run --raw --hosts 2 --devices $(DEVICES) $(knobs) selftests/demo/demo.sh
+	@selftests/demo/demo
 
+# BENCH_JSON= names a file for the results.
 bench: vm-build
-	@$(VM)/run --raw --hosts 2 --devices $(DEVICES) $(knobs) selftests/demo/bench.sh
+	+@$(submake) -s -C selftests/bench OUT=$(BUILD)/guest
+	@selftests/bench/bench
 
 help:
 	@echo 'make             the module for the running kernel (or KDIR=...), and the tools'

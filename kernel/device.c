@@ -91,6 +91,15 @@ static int hold(struct migmux_session *s, struct migmux_device *dev)
 	return err;
 }
 
+static int refuse_file(struct migmux_session *s, int fd, int err)
+{
+	if (err == -EBADF)
+		return migmux_session_refuse(s, err, "descriptor %d is not that of an opened VFIO device (a group's will not do)",
+					     fd);
+	return migmux_session_refuse(s, err, "the driver of the device behind descriptor %d does not support migration",
+				     fd);
+}
+
 /**
  * migmux_device_add() - take a device into a session
  * @s: the session, not saving or loading yet
@@ -116,11 +125,7 @@ int migmux_device_add(struct migmux_session *s, int fd, const char *idstr,
 		return migmux_session_refuse(s, -EBADF, "descriptor %d is not open", fd);
 	hook = migmux_hook_get_by_file(file);
 	if (IS_ERR(hook)) {
-		err = PTR_ERR(hook);
-		migmux_session_refuse(s, err, err == -EBADF ?
-				      "descriptor %d is not that of an opened VFIO device (a group's will not do)" :
-				      "the driver of the device behind descriptor %d does not support migration",
-				      fd);
+		err = refuse_file(s, fd, PTR_ERR(hook));
 		goto err_fput;
 	}
 	err = check_new(s, hook, idstr, instance_id);

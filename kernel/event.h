@@ -24,7 +24,7 @@ struct migmux_session;
  * @ring: the events
  */
 struct migmux_events {
-	spinlock_t lock;
+	spinlock_t lock;	/* protects the rest */
 	u32 head;
 	u32 tail;
 	u32 lost;

@@ -51,7 +51,7 @@ struct migmux_hook {
 	u32 users;
 	bool pinned;
 	bool gone;
-	spinlock_t lock;
+	spinlock_t lock;	/* protects owner, driven, inflight */
 	struct migmux_device *owner;
 	bool driven;
 	u32 inflight;

@@ -48,7 +48,7 @@ struct op {
 };
 
 #define OP(_cmd, _member, _flags, _fn, ...)				\
-	[_IOC_NR(_cmd)] = {						\
+	{								\
 		.cmd = _cmd,						\
 		.size = sizeof_field(union args, _member),		\
 		.flags = _flags,					\
@@ -82,6 +82,16 @@ static const struct op ops[] = {
 	OP(VFIO_MIGMUX_LAST_ERROR, last_error, 0, migmux_ioctl_last_error,
 	   .anyone = true, .out = true),
 };
+
+static const struct op *find_op(unsigned int cmd)
+{
+	u32 i;
+
+	for (i = 0; i < ARRAY_SIZE(ops); i++)
+		if (ops[i].cmd == cmd)
+			return &ops[i];
+	return NULL;
+}
 
 /* The first caller becomes the owner; nobody else may act. */
 static int check_owner(struct migmux_session *s)
@@ -132,9 +142,9 @@ static long migmux_unlocked_ioctl(struct file *file, unsigned int cmd,
 	u32 argsz;
 	long ret;
 
-	if (_IOC_NR(cmd) >= ARRAY_SIZE(ops) || ops[_IOC_NR(cmd)].cmd != cmd)
+	op = find_op(cmd);
+	if (!op)
 		return -ENOTTY;
-	op = &ops[_IOC_NR(cmd)];
 	ret = get_args(s, op, &args, uargs, &argsz);
 	if (ret)
 		return ret;

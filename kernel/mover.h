@@ -36,7 +36,7 @@ struct migmux_mover_ops {
 struct migmux_mover {
 	const struct migmux_mover_ops *ops;
 	bool widened;
-	spinlock_t lock;
+	spinlock_t lock;	/* protects task */
 	struct vhost_task *task;
 };
 

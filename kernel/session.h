@@ -83,7 +83,7 @@ struct migmux_session {
 	struct migmux_identity owner;
 	struct migmux_report *report;
 
-	struct mutex mutex;
+	struct mutex mutex;	/* one ioctl at a time; the arrays */
 	struct migmux_device *devices[MIGMUX_MAX_DEVICES];
 	struct migmux_device *removed[MIGMUX_MAX_DEVICES];
 	u32 nr_devices;
@@ -100,7 +100,7 @@ struct migmux_session {
 	struct migmux_events events;
 	wait_queue_head_t wq;
 
-	spinlock_t lock;
+	spinlock_t lock;	/* frames, queues, gathers, staging, counts */
 	bool failed;
 	bool ended;
 	u32 nr_quiesced;

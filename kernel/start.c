@@ -52,7 +52,8 @@ static int check(struct migmux_session *s, const struct start *how)
 		return 0;
 	migmux_session_for_each_device(s, dev, i)
 		if (!dev->nr_channels)
-			return migmux_session_refuse(s, -ENOTCONN, "device %u has no channel: add one for it", i);
+			return migmux_session_refuse(s, -ENOTCONN, "device %u has no channel: add one for it",
+						     i);
 	return 0;
 }
 

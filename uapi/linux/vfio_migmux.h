@@ -90,6 +90,7 @@ struct vfio_migmux_info {
 	__aligned_u64 staging_default;
 	__aligned_u64 staging_max;
 };
+
 #define VFIO_MIGMUX_GET_INFO		_IO(VFIO_MIGMUX_TYPE, 0x00)
 
 /**
@@ -120,6 +121,7 @@ struct vfio_migmux_device_add {
 	__u32 index;
 	__u32 migration_flags;
 };
+
 #define VFIO_MIGMUX_DEVICE_ADD		_IO(VFIO_MIGMUX_TYPE, 0x01)
 
 /**
@@ -139,6 +141,7 @@ struct vfio_migmux_device_remove {
 	__u32 index;
 	__u32 reserved;
 };
+
 #define VFIO_MIGMUX_DEVICE_REMOVE	_IO(VFIO_MIGMUX_TYPE, 0x02)
 
 /**
@@ -164,6 +167,7 @@ struct vfio_migmux_channel_add {
 	__u32 index;
 	__u32 reserved;
 };
+
 #define VFIO_MIGMUX_CHANNEL_ADD		_IO(VFIO_MIGMUX_TYPE, 0x03)
 
 /**
@@ -190,6 +194,7 @@ struct vfio_migmux_link_attach {
 	__u32 nr_channels;
 	__u32 reserved;
 };
+
 #define VFIO_MIGMUX_LINK_ATTACH		_IO(VFIO_MIGMUX_TYPE, 0x04)
 
 /* Spans of a device's way through a migration, in a timeline. */
@@ -278,6 +283,7 @@ struct vfio_migmux_set_state {
 	__u32 nr_results;
 	__aligned_u64 results;
 };
+
 #define VFIO_MIGMUX_SET_STATE		_IO(VFIO_MIGMUX_TYPE, 0x05)
 
 /**
@@ -310,6 +316,7 @@ struct vfio_migmux_save {
 	__u32 timeout_ms;
 	__aligned_u64 staging;
 };
+
 #define VFIO_MIGMUX_SAVE		_IO(VFIO_MIGMUX_TYPE, 0x06)
 
 /**
@@ -340,6 +347,7 @@ struct vfio_migmux_load {
 	__u32 timeout_ms;
 	__aligned_u64 staging;
 };
+
 #define VFIO_MIGMUX_LOAD		_IO(VFIO_MIGMUX_TYPE, 0x07)
 
 /**
@@ -365,6 +373,7 @@ struct vfio_migmux_config {
 	__u32 size;
 	__aligned_u64 data;
 };
+
 #define VFIO_MIGMUX_CONFIG_SET		_IO(VFIO_MIGMUX_TYPE, 0x08)
 #define VFIO_MIGMUX_CONFIG_GET		_IO(VFIO_MIGMUX_TYPE, 0x09)
 
@@ -412,6 +421,7 @@ struct vfio_migmux_wait {
 	__u32 reached;
 	__u32 reserved;
 };
+
 #define VFIO_MIGMUX_WAIT		_IO(VFIO_MIGMUX_TYPE, 0x0a)
 
 /**
@@ -432,6 +442,7 @@ struct vfio_migmux_abort {
 	__u32 recover;
 	__u32 reserved;
 };
+
 #define VFIO_MIGMUX_ABORT		_IO(VFIO_MIGMUX_TYPE, 0x0b)
 
 /* A span that has not begun or not ended has 0 there. */
@@ -498,6 +509,7 @@ struct vfio_migmux_timeline {
 	__u32 nr_devices;
 	__aligned_u64 devices;
 };
+
 #define VFIO_MIGMUX_TIMELINE		_IO(VFIO_MIGMUX_TYPE, 0x0c)
 
 /* An index that names no device or no channel. */
@@ -525,6 +537,7 @@ struct vfio_migmux_last_error {
 	__u32 reserved;
 	__u8 text[VFIO_MIGMUX_TEXT_SIZE];
 };
+
 #define VFIO_MIGMUX_LAST_ERROR		_IO(VFIO_MIGMUX_TYPE, 0x0d)
 
 enum vfio_migmux_event_type {

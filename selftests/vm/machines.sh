@@ -1,0 +1,183 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=bash disable=SC2154,SC2034
+#
+# The hosts of a run, part of the script "run": their initramfs, their QEMU processes and
+# the end of both. Its options are the variables used here.
+
+# --- processes ------------------------------------------------------------------
+#
+# Every process we start is a child of this shell; cleanup kills what is left of them and
+# waits for it, and pdeathsig sees to them when we get no chance to (SIGKILL).
+
+work=
+
+cleanup()
+{
+	local pid
+
+	trap '' INT TERM HUP
+	for pid in $(jobs -pr); do
+		kill -KILL "$pid" || :
+	done
+	wait || :
+	[[ -z $work ]] || rm -rf "$work"
+}
+# The shell would remark on each process that was killed.
+trap 'cleanup 2>/dev/null' EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM HUP
+
+# start VAR CMD...: in the background, its pid in VAR.
+start()
+{
+	local -n pid_ref=$1
+
+	shift
+	setpriv --pdeathsig KILL -- "$@" </dev/null &
+	# shellcheck disable=SC2034 # it is the caller's
+	pid_ref=$!
+}
+
+# --- the hosts --------------------------------------------------------------------
+
+# The tests by the names they have in the hosts.
+names=()
+
+# What is for the tests to know, and which of them to run.
+conf_write()
+{
+	local pair
+
+	printf 'export %s=%q\n' VM_HOSTS "$hosts" VM_DEVICES "$devices" VM_ACCEL "$accel"
+	for pair in "${envs[@]}"; do
+		printf 'export %s=%q\n' "${pair%%=*}" "${pair#*=}"
+	done
+	printf 'VM_TESTS=%q\n' "${names[*]}"
+	printf 'VM_MODULES=%q\n' "virtio_net vfio vfio_iommu_type1 ${modules[*]}"
+	printf 'VM_LAST_WORDS=%q\n' "$((timeout > 30 ? timeout - 15 : timeout / 2))"
+	printf 'VM_SHELL=%q\n' "$shell"
+}
+
+initramfs_build()
+{
+	local test
+
+	for test in "${tests[@]}"; do
+		[[ -f $test ]] || die "there is no test $test"
+		names+=("${test##*/}")
+		files+=("$test:/tests/${test##*/}")
+	done
+	[[ ! -d $here/tests/lib ]] || files+=("$here/tests/lib:/tests/lib")
+	conf_write >"$work/vm.conf"
+	VM_MODULES_EXTRA=${modules[*]} "$here/initramfs" "$work/initrd" "$work" \
+		"$work/vm.conf" "${files[@]}" || die "the initramfs cannot be built"
+	rm -rf "$work/root"
+}
+
+# The two hosts' ends of a network: b listens, so it starts first.
+network_args()
+{
+	local name=$2 mac=$3:00 server=off
+
+	[[ $1 == a ]] || { server=on; mac=$3:01; }
+	printf '%s\n' \
+		-netdev "stream,id=$name,server=$server,addr.type=unix,addr.path=$work/$name.sock" \
+		-device "virtio-net-pci,netdev=$name,mac=52:54:00:$mac,romfile="
+}
+
+# One port of a host, connected to a file.
+port_args()
+{
+	: >"$work/$1.$2"
+	printf '%s\n' -chardev "file,id=$2,path=$work/$1.$2,append=on" \
+		-device "virtserialport,chardev=$2,name=$2"
+}
+
+host_args()
+{
+	local host=$1 i
+	local cmdline="console=ttyS0 loglevel=5 intel_iommu=on panic=-1 oops=panic"
+
+	# Silence what a slow, emulated machine makes of its own slowness, and skip what
+	# costs time at boot and says nothing about us. no_timer_check: whether the timer's
+	# interrupt arrives is tried against the clock, and a busy machine loses.
+	cmdline+=" rcupdate.rcu_cpu_stall_timeout=60 nmi_watchdog=0 mitigations=off"
+	cmdline+=" cryptomgr.notests random.trust_cpu=on audit=0 no_timer_check HOST=$host $append"
+	printf '%s\n' \
+		-machine q35,kernel-irqchip=off -m "$memory" -smp "$smp" -nodefaults \
+		-display none -no-reboot -no-user-config \
+		-device intel-iommu,intremap=on \
+		-kernel "$KIMAGE" -initrd "$work/initrd" -append "$cmdline" \
+		-serial "file:$work/$host.console" \
+		-device virtio-serial-pci
+	if [[ $accel == kvm ]]; then
+		printf '%s\n' -accel kvm -cpu host
+	else
+		# Without erms and fsrm the guest copies words, not bytes, which takes the
+		# emulator a fraction of the time.
+		printf '%s\n' -accel tcg,thread=multi,tb-size=256 -cpu max,-erms,-fsrm
+	fi
+	[[ $host == b ]] || port_args a ktap
+	[[ -z $out ]] || port_args "$host" out
+	for ((i = 0; i < devices; i++)); do
+		printf '%s\n' -device "pcie-root-port,id=rp$i,chassis=$((i + 1)),slot=$((i + 1))" \
+			-device "edu,bus=rp$i"
+	done
+	[[ $hosts == 1 ]] || network_args "$host" link 99:00
+	[[ $hosts == 1 ]] || network_args "$host" ctl 98:00
+}
+
+host_start()
+{
+	local host=$1 args
+
+	mapfile -t args < <(host_args "$host")
+	: >"$work/$host.console"
+	start "pid_$host" qemu-system-x86_64 "${args[@]}"
+}
+
+sockets_wait()
+{
+	local i
+
+	for ((i = 0; i < 200; i++)); do
+		[[ ! -S $work/link.sock || ! -S $work/ctl.sock ]] || return 0
+		kill -0 "$pid_b" 2>/dev/null || break
+		sleep 0.05
+	done
+	die "host b did not start"
+}
+
+alive()
+{
+	[[ $1 ]] && kill -0 "$1"
+}
+
+# end PID: whether it likes it or not.
+end()
+{
+	kill -KILL "$1" || :
+	wait "$1" || :
+}
+
+# Wait for the hosts to power off. When one of two has, by request or by dying, the other
+# is not worth the rest of its time. Sets timed_out. Not by wait -n: it misses a child that
+# ended before it was called. The pause is a read that nothing answers.
+hosts_wait()
+{
+	local deadline=$((SECONDS + timeout)) lone='' pause
+
+	mkfifo "$work/pause"
+	exec {pause}<>"$work/pause"
+	while alive "$pid_a" || alive "$pid_b"; do
+		if [[ $hosts == 2 && ! $lone ]] && ! { alive "$pid_a" && alive "$pid_b"; }; then
+			lone=1
+			deadline=$((SECONDS + 20))
+		fi
+		((SECONDS < deadline)) || break
+		read -r -t 0.1 -u "$pause" _ || :
+	done
+	exec {pause}<&-
+	! alive "$pid_b" || end "$pid_b"
+	! alive "$pid_a" || { timed_out=1; end "$pid_a"; }
+}
