@@ -266,10 +266,12 @@ int migmux_batch_start(struct migmux_session *s, enum migmux_batch_kind kind,
 	if (n <= 0)
 		return n;
 	migmux_session_for_each_device(s, dev, i) {
-		if (kind != MIGMUX_BATCH_RECOVER)
+		if (kind == MIGMUX_BATCH_RECOVER) {
+			dev->error = dev->error ?: -ECANCELED;
+		} else {
 			dev->error = 0;
-		else if (!dev->error)
-			dev->error = -ECANCELED;
+			migmux_device_set_error(dev, 0);
+		}
 	}
 	migmux_session_get(s);		/* finish() puts it */
 	spin_lock(&s->lock);

@@ -294,14 +294,20 @@ void migmux_device_first_frame(struct migmux_device *dev)
 /**
  * migmux_device_set_error() - note a device's failure for the timeline
  * @dev: the device
- * @err: negative errno
+ * @err: negative errno, or 0 when a new step begins
+ *
+ * The first failure of a device stays until the next step: what fails on the way
+ * back follows from it.
  *
  * Context: any but irq.
  */
 void migmux_device_set_error(struct migmux_device *dev, int err)
 {
+	struct vfio_migmux_timeline_device *t = &dev->report->t;
+
 	spin_lock(&dev->session->report->lock);
-	dev->report->t.error = -err;
+	if (!err || !t->error || t->error == ECANCELED)
+		t->error = -err;
 	spin_unlock(&dev->session->report->lock);
 }
 

@@ -109,7 +109,8 @@ static int all_back(const struct vfio_set *set, int n)
 
 static int one_by_one(const struct vfio_set *set, int n, __u64 *ns)
 {
-	static const unsigned int way[] = {
+	enum { NR_WAY = 3 };
+	static const unsigned int way[NR_WAY] = {
 		VFIO_DEVICE_STATE_RUNNING_P2P,
 		VFIO_DEVICE_STATE_STOP,
 		VFIO_DEVICE_STATE_STOP_COPY,
@@ -118,7 +119,7 @@ static int one_by_one(const struct vfio_set *set, int n, __u64 *ns)
 	unsigned int step;
 	int i;
 
-	for (step = 0; step < sizeof(way) / sizeof(way[0]); step++)
+	for (step = 0; step < NR_WAY; step++)
 		for (i = 0; i < n; i++)
 			if (vfio_state_set(set->dev[i].fd, way[step], NULL))
 				return fail(set->dev[i].addr, errno);
