@@ -144,7 +144,8 @@ long migmux_ioctl_load(struct migmux_session *s, void *args)
 		return err;
 	if (wait_event_interruptible(s->wq, !migmux_batch_running(s)))
 		return -EINTR;
-	if (!READ_ONCE(s->batch.result))
+	/* what comes after that is for WAIT to tell */
+	if (migmux_session_reached(s) & VFIO_MIGMUX_MILESTONE_READY)
 		return 0;
 	if (wait_event_interruptible(s->wq, has_ended(s)))
 		return -EINTR;
