@@ -358,7 +358,8 @@ void migmux_verdict_await(struct migmux_channel *ch)
 				    ch->id, ch->peer, text);
 	} else if (status) {
 		migmux_session_fail(s, -EREMOTEIO, VFIO_MIGMUX_INDEX_NONE, ch->id,
-				    "the source keeps its devices: error %u", status);
+				    "channel %u from %s: the source keeps its devices: error %u",
+				    ch->id, ch->peer, status);
 	} else if (own(s)) {
 		channel_over(ch, true);
 	}

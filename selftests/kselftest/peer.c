@@ -1,0 +1,221 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The other end of a channel, played by hand; see peer.h */
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "peer.h"
+
+#define PATIENCE_MS	20000
+
+struct peer_init peer_init(__u8 id)
+{
+	return (struct peer_init){
+		.magic = peer_put32(PEER_MAGIC),
+		.version = peer_put32(1),
+		.id = id,
+	};
+}
+
+struct peer_frame peer_frame(const char *idstr, __u32 idx, __u32 bytes, bool config)
+{
+	struct peer_frame frame = {
+		.magic = peer_put32(PEER_MAGIC),
+		.version = peer_put32(1),
+		.flags = peer_put32(PEER_DEVICE_STATE),
+		.size = peer_put32(12 + bytes),
+		.idx = peer_put32(idx),
+		.payload_flags = peer_put32(config),
+	};
+
+	strncpy(frame.idstr, idstr, sizeof(frame.idstr) - 1);
+	return frame;
+}
+
+struct peer_verdict peer_verdict(__u32 status, const char *idstr, const char *reason)
+{
+	struct peer_verdict verdict = {
+		.magic = peer_put32(PEER_VERDICT_MAGIC),
+		.version = peer_put32(1),
+		.status = peer_put32(status),
+	};
+
+	strncpy(verdict.idstr, idstr, sizeof(verdict.idstr) - 1);
+	strncpy(verdict.reason, reason, sizeof(verdict.reason) - 1);
+	return verdict;
+}
+
+struct peer_confirm peer_confirm(__u32 status)
+{
+	return (struct peer_confirm){
+		.magic = peer_put32(PEER_CONFIRM_MAGIC),
+		.version = peer_put32(1),
+		.status = peer_put32(status),
+	};
+}
+
+/* TCP over the loopback: fd[0] connected, fd[1] accepted. */
+int peer_pair(int fd[2])
+{
+	struct sockaddr_in addr = {
+		.sin_family = AF_INET,
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+	};
+	socklen_t len = sizeof(addr);
+	int server = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int ret = 0;
+
+	fd[0] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (server < 0 || fd[0] < 0 || bind(server, (struct sockaddr *)&addr, len) ||
+	    listen(server, 1) || getsockname(server, (struct sockaddr *)&addr, &len) ||
+	    connect(fd[0], (struct sockaddr *)&addr, len))
+		ret = -errno;
+	fd[1] = ret ? -1 : accept4(server, NULL, NULL, SOCK_CLOEXEC);
+	close(server);
+	return ret;
+}
+
+static int ready(int fd, short events, int ms)
+{
+	struct pollfd pfd = { .fd = fd, .events = events };
+	int ret = poll(&pfd, 1, ms);
+
+	return ret < 0 ? -errno : ret ? 0 : -ETIMEDOUT;
+}
+
+int peer_send(int fd, const void *buf, size_t size)
+{
+	size_t done = 0;
+	ssize_t n;
+	int ret;
+
+	while (done < size) {
+		n = send(fd, buf + done, size - done, MSG_NOSIGNAL | MSG_DONTWAIT);
+		if (n > 0) {
+			done += n;
+			continue;
+		}
+		if (errno != EAGAIN)
+			return -errno;
+		ret = ready(fd, POLLOUT, PATIENCE_MS);
+		if (ret)
+			return ret;
+	}
+	return 0;
+}
+
+int peer_send_init(int fd, __u8 id)
+{
+	const struct peer_init init = peer_init(id);
+
+	return peer_send(fd, &init, sizeof(init));
+}
+
+/* A good frame with arbitrary data. */
+int peer_send_frame(int fd, const char *idstr, __u32 idx, __u32 bytes, bool config)
+{
+	const struct peer_frame frame = peer_frame(idstr, idx, bytes, config);
+	void *data;
+	int ret;
+
+	ret = peer_send(fd, &frame, sizeof(frame));
+	if (ret || !bytes)
+		return ret;
+	data = malloc(bytes);
+	memset(data, 'a' + idx, bytes);
+	ret = peer_send(fd, data, bytes);
+	free(data);
+	return ret;
+}
+
+/* 0; -ENODATA when the other side closed before the last byte */
+int peer_recv(int fd, void *buf, size_t size)
+{
+	size_t done = 0;
+	ssize_t n;
+	int ret;
+
+	while (done < size) {
+		ret = ready(fd, POLLIN, PATIENCE_MS);
+		if (ret)
+			return ret;
+		n = recv(fd, buf + done, size - done, MSG_DONTWAIT);
+		if (n < 0 && errno == EAGAIN)
+			continue;
+		if (n <= 0)
+			return n ? -errno : -ENODATA;
+		done += n;
+	}
+	return 0;
+}
+
+/* A frame, its data thrown away; the number of bytes of data, or -errno. */
+int peer_recv_frame(int fd, struct peer_frame *frame)
+{
+	static char data[PEER_DATA_MAX];
+	__u32 bytes;
+	int ret;
+
+	ret = peer_recv(fd, frame, sizeof(*frame));
+	if (ret)
+		return ret;
+	bytes = peer_get32(frame->size) - 12;
+	if (peer_get32(frame->magic) != PEER_MAGIC || bytes > sizeof(data))
+		return -EPROTO;
+	ret = peer_recv(fd, data, bytes);
+	return ret ? ret : (int)bytes;
+}
+
+/*
+ * Take what a source sends on its channels, and throw it away, until @configs
+ * config frames have come. Each channel begins with its init.
+ */
+int peer_drain(const int *fds, int n, int configs)
+{
+	struct peer_init init;
+	struct peer_frame frame;
+	struct pollfd pfd[16];
+	int i, ret;
+
+	for (i = 0; i < n; i++) {
+		ret = peer_recv(fds[i], &init, sizeof(init));
+		if (ret)
+			return ret;
+		pfd[i] = (struct pollfd){ .fd = fds[i], .events = POLLIN };
+	}
+	while (configs) {
+		if (poll(pfd, n, PATIENCE_MS) <= 0)
+			return -ETIMEDOUT;
+		for (i = 0; i < n && configs; i++) {
+			if (!pfd[i].revents)
+				continue;
+			ret = peer_recv_frame(fds[i], &frame);
+			if (ret < 0)
+				return ret;
+			configs -= peer_get32(frame.payload_flags) == 1;
+		}
+	}
+	return 0;
+}
+
+/* Has the other side closed (or reset) the connection, all data being read? */
+bool peer_at_eof(int fd, int ms)
+{
+	char c;
+
+	return !ready(fd, POLLIN, ms) && recv(fd, &c, 1, MSG_DONTWAIT) <= 0;
+}
+
+/* Close, so that the other side sees a reset. */
+void peer_reset(int fd)
+{
+	const struct linger linger = { .l_onoff = 1 };
+
+	setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger));
+	close(fd);
+}

@@ -1,0 +1,247 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The ioctls of /dev/vfio/migmux; see session.h */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "session.h"
+
+int session_open(void)
+{
+	int fd = open("/dev/vfio/migmux", O_RDWR | O_CLOEXEC);
+
+	return fd < 0 ? -errno : fd;
+}
+
+int session_call(int fd, unsigned long cmd, void *arg)
+{
+	return ioctl(fd, cmd, arg) ? -errno : 0;
+}
+
+/* The index of the new device, or -errno. */
+int session_device_add(int fd, int device_fd, const char *idstr, __u32 instance)
+{
+	struct vfio_migmux_device_add add = {
+		.argsz = sizeof(add),
+		.device_fd = device_fd,
+		.instance_id = instance,
+	};
+	int ret;
+
+	strncpy((char *)add.idstr, idstr, sizeof(add.idstr) - 1);
+	ret = session_call(fd, VFIO_MIGMUX_DEVICE_ADD, &add);
+	return ret ? ret : (int)add.index;
+}
+
+int session_device_remove(int fd, __u32 index)
+{
+	struct vfio_migmux_device_remove remove = {
+		.argsz = sizeof(remove),
+		.index = index,
+	};
+
+	return session_call(fd, VFIO_MIGMUX_DEVICE_REMOVE, &remove);
+}
+
+/* The index of the new channel, or -errno. */
+int session_channel_add(int fd, int sock, __u32 device)
+{
+	struct vfio_migmux_channel_add add = {
+		.argsz = sizeof(add),
+		.socket_fd = sock,
+		.device = device,
+	};
+	int ret = session_call(fd, VFIO_MIGMUX_CHANNEL_ADD, &add);
+
+	return ret ? ret : (int)add.index;
+}
+
+/* The number of channels, or -errno. */
+int session_link_attach(int fd, const char *name)
+{
+	struct vfio_migmux_link_attach attach = { .argsz = sizeof(attach) };
+	int ret;
+
+	/* may fill it without a NUL */
+	memcpy(attach.name, name, strnlen(name, sizeof(attach.name)));
+	ret = session_call(fd, VFIO_MIGMUX_LINK_ATTACH, &attach);
+	return ret ? ret : (int)attach.nr_channels;
+}
+
+int session_save(int fd, __u32 flags, __u32 recover, __u64 staging)
+{
+	struct vfio_migmux_save save = {
+		.argsz = sizeof(save),
+		.flags = flags,
+		.recover = recover,
+		.staging = staging,
+	};
+
+	return session_call(fd, VFIO_MIGMUX_SAVE, &save);
+}
+
+int session_load(int fd, __u32 flags, __u32 recover, __u64 staging)
+{
+	struct vfio_migmux_load load = {
+		.argsz = sizeof(load),
+		.flags = flags,
+		.recover = recover,
+		.staging = staging,
+	};
+
+	return session_call(fd, VFIO_MIGMUX_LOAD, &load);
+}
+
+static int wait_for(int fd, __u32 milestones, __u32 timeout_ms, __u32 *reached)
+{
+	struct vfio_migmux_wait wait = {
+		.argsz = sizeof(wait),
+		.milestones = milestones,
+		.timeout_ms = timeout_ms,
+	};
+	int ret = session_call(fd, VFIO_MIGMUX_WAIT, &wait);
+
+	*reached = wait.reached;
+	return ret;
+}
+
+int session_wait(int fd, __u32 milestones, __u32 timeout_ms)
+{
+	__u32 reached;
+
+	return wait_for(fd, milestones, timeout_ms, &reached);
+}
+
+__u32 session_reached(int fd)
+{
+	__u32 reached = 0;
+
+	wait_for(fd, M_ENDED, 0, &reached);
+	return reached;
+}
+
+int session_abort(int fd, __u32 recover)
+{
+	struct vfio_migmux_abort abort = {
+		.argsz = sizeof(abort),
+		.recover = recover,
+	};
+
+	return session_call(fd, VFIO_MIGMUX_ABORT, &abort);
+}
+
+int session_config_set(int fd, __u32 device, const void *blob, __u32 size)
+{
+	struct vfio_migmux_config config = {
+		.argsz = sizeof(config),
+		.device = device,
+		.size = size,
+		.data = (__u64)(unsigned long)blob,
+	};
+
+	return session_call(fd, VFIO_MIGMUX_CONFIG_SET, &config);
+}
+
+int session_config_get(int fd, __u32 device, void *blob, __u32 *size)
+{
+	struct vfio_migmux_config config = {
+		.argsz = sizeof(config),
+		.device = device,
+		.size = *size,
+		.data = (__u64)(unsigned long)blob,
+	};
+	int ret = session_call(fd, VFIO_MIGMUX_CONFIG_GET, &config);
+
+	*size = config.size;
+	return ret;
+}
+
+int session_set_state(int fd, __u32 target, __u32 recover, __u32 flags,
+		      __u32 timeout_ms, struct results *results)
+{
+	struct vfio_migmux_set_state set = {
+		.argsz = sizeof(set),
+		.flags = flags,
+		.target = target,
+		.recover = recover,
+		.timeout_ms = timeout_ms,
+	};
+	int ret;
+
+	if (results) {
+		memset(results, 0xee, sizeof(*results));
+		set.nr_results = SESSION_DEVICES;
+		set.results = (__u64)(unsigned long)results->dev;
+	}
+	ret = session_call(fd, VFIO_MIGMUX_SET_STATE, &set);
+	if (results)
+		results->n = set.nr_results;
+	return ret;
+}
+
+int session_timeline(int fd, struct timeline *timeline)
+{
+	struct vfio_migmux_timeline *t = &timeline->t;
+
+	memset(timeline, 0xee, sizeof(*timeline));
+	t->argsz = sizeof(*t);
+	t->flags = 0;
+	t->device_size = sizeof(timeline->dev[0]);
+	t->nr_devices = SESSION_DEVICES;
+	t->devices = (__u64)(unsigned long)timeline->dev;
+	return session_call(fd, VFIO_MIGMUX_TIMELINE, t);
+}
+
+struct vfio_migmux_last_error session_last_error(int fd)
+{
+	struct vfio_migmux_last_error last = { .argsz = sizeof(last) };
+
+	if (session_call(fd, VFIO_MIGMUX_LAST_ERROR, &last))
+		last.error = -1;
+	return last;
+}
+
+/* Is that the session's last error, and does its text have the words? */
+bool session_says(int fd, int error, const char *words)
+{
+	struct vfio_migmux_last_error last = session_last_error(fd);
+
+	if (last.error == error && strstr((char *)last.text, words))
+		return true;
+	printf("# wanted error %d '%s', got %d '%s'\n", error, words,
+	       last.error, last.text);
+	return false;
+}
+
+/* Is the session's last error about that device and that channel? */
+bool session_blames(int fd, __u32 device, __u32 channel)
+{
+	struct vfio_migmux_last_error last = session_last_error(fd);
+
+	if (last.device == device && last.channel == channel)
+		return true;
+	printf("# wanted device %d, channel %d, got %d, %d: '%s'\n", (int)device,
+	       (int)channel, (int)last.device, (int)last.channel, last.text);
+	return false;
+}
+
+int session_events(int fd, struct vfio_migmux_event *events, int max)
+{
+	ssize_t n = read(fd, events, max * sizeof(*events));
+
+	return n < 0 ? -errno : (int)(n / (ssize_t)sizeof(*events));
+}
+
+/* revents, 0 when the time is over */
+int session_poll(int fd, short events, int timeout_ms)
+{
+	struct pollfd pfd = { .fd = fd, .events = events };
+	int ret = poll(&pfd, 1, timeout_ms);
+
+	return ret < 0 ? -errno : pfd.revents;
+}

@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * A VMM that gives up: VFIO_MIGMUX_ABORT, once and again, and close(), at every point
+ * on the way.
+ */
+#include "phase.h"
+#include "session_fixture.h"
+
+/* Nothing that is interrupted takes longer than the arc that it is in. */
+#define BOUND_NS	3000000000ULL
+
+FIXTURE(phase)
+{
+	FIXTURE_DATA(vmm) vmm;
+	struct stage stage;
+};
+
+FIXTURE_VARIANT(phase)
+{
+	int (*enter)(struct stage *stage);
+};
+
+FIXTURE_VARIANT_ADD(phase, idle) { .enter = phase_idle };
+FIXTURE_VARIANT_ADD(phase, batch) { .enter = phase_batch };
+FIXTURE_VARIANT_ADD(phase, quiescing) { .enter = phase_quiescing };
+FIXTURE_VARIANT_ADD(phase, stopping) { .enter = phase_stopping };
+FIXTURE_VARIANT_ADD(phase, saving) { .enter = phase_saving };
+FIXTURE_VARIANT_ADD(phase, streaming) { .enter = phase_streaming };
+FIXTURE_VARIANT_ADD(phase, blocked) { .enter = phase_blocked };
+FIXTURE_VARIANT_ADD(phase, verdict) { .enter = phase_verdict };
+FIXTURE_VARIANT_ADD(phase, ready) { .enter = phase_ready };
+FIXTURE_VARIANT_ADD(phase, loading) { .enter = phase_loading };
+FIXTURE_VARIANT_ADD(phase, load_arc) { .enter = phase_load_arc };
+FIXTURE_VARIANT_ADD(phase, confirm) { .enter = phase_confirm };
+
+FIXTURE_SETUP(phase)
+{
+	vmm_setup(_metadata, &self->vmm, NULL);
+	ASSERT_EQ(0, stage_open(&self->stage, self->vmm.dev));
+}
+
+FIXTURE_TEARDOWN(phase)
+{
+	stage_close(&self->stage);
+	EXPECT_EQ(0, migration_works());
+	vmm_teardown(_metadata, &self->vmm, NULL);
+}
+
+static void check_states(struct __test_metadata *_metadata, struct stage *stage,
+			 __u32 recover)
+{
+	struct timeline t;
+	int i;
+
+	ASSERT_EQ(0, session_timeline(stage->fd, &t));
+	for (i = 0; i < 2; i++) {
+		EXPECT_TRUE(device_is(&stage->dev[i], t.dev[i].state));
+		if (recover != NONE)
+			EXPECT_EQ(recover, t.dev[i].state);
+	}
+}
+
+static void check_abort(struct __test_metadata *_metadata, struct stage *stage,
+			int (*enter)(struct stage *stage), __u32 recover)
+{
+	__u64 start;
+
+	ASSERT_EQ(0, enter(stage));
+	start = now_ns();
+	EXPECT_EQ(0, session_abort(stage->fd, recover));
+	EXPECT_GT(BOUND_NS, now_ns() - start);
+	EXPECT_EQ(M_FAILED | M_ENDED, session_reached(stage->fd) & (M_FAILED | M_ENDED));
+	EXPECT_TRUE(session_says(stage->fd, ECANCELED, "aborted by the VMM"));
+	EXPECT_TRUE(session_blames(stage->fd, NO_INDEX, NO_INDEX));
+	check_states(_metadata, stage, recover);
+
+	/* again, and to another state: it is over */
+	EXPECT_EQ(0, session_abort(stage->fd, recover));
+	EXPECT_EQ(0, session_abort(stage->fd, STOP));
+	check_states(_metadata, stage, recover);
+	EXPECT_EQ(-ECANCELED, session_wait(stage->fd, M_HANDED_OVER, WAIT_MS));
+	/* and the devices are the VMM's */
+	EXPECT_EQ(0, set_state(&stage->dev[0], RUNNING, NULL));
+}
+
+TEST_F(phase, abort)
+{
+	check_abort(_metadata, &self->stage, variant->enter, RUNNING);
+}
+
+TEST_F(phase, abort_to_stop)
+{
+	check_abort(_metadata, &self->stage, variant->enter, STOP);
+}
+
+TEST_F(phase, abort_and_stay)
+{
+	check_abort(_metadata, &self->stage, variant->enter, NONE);
+}
+
+/* Does the connection end, whatever comes before that? */
+static bool eof_follows(int fd)
+{
+	int ret;
+	char c;
+
+	do {
+		ret = peer_recv(fd, &c, 1);
+	} while (!ret);
+	return ret == -ENODATA || ret == -ECONNRESET;
+}
+
+TEST_F(phase, close)
+{
+	struct stage *stage = &self->stage;
+	__u64 start;
+
+	ASSERT_EQ(0, variant->enter(stage));
+	start = now_ns();
+	close(stage->fd);
+	EXPECT_GT(BOUND_NS, now_ns() - start);
+	stage->fd = -1;
+	/* of a batch of the VMM's own nobody has said where it should end */
+	if (variant->enter != phase_batch) {
+		EXPECT_TRUE(device_is(&stage->dev[0], RUNNING));
+		EXPECT_TRUE(device_is(&stage->dev[1], RUNNING));
+	}
+	EXPECT_EQ(0, set_state(&stage->dev[0], RUNNING, NULL));
+	/* and the peer learns of it */
+	if (variant->enter != phase_idle && variant->enter != phase_batch &&
+	    variant->enter != phase_blocked)
+		EXPECT_TRUE(eof_follows(stage->ch[0]));
+}
+
+int main(int argc, char **argv)
+{
+	return session_main(argc, argv);
+}

@@ -1,0 +1,277 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * A VMM that is killed, stopped for a while, or that loses a device, at every point on
+ * the way. Afterwards no session holds the module, the devices can be opened and run.
+ *
+ * The VMM is a child; nobody else has the devices open.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "kselftest_harness.h"
+#include "peer.h"
+#include "phase.h"
+
+#define NR_DEVICES	2
+
+FIXTURE(vmm)
+{
+	char addr[NR_DEVICES][VFIO_ADDR_MAX];
+	int told[2];	/* pipe from the VMM */
+	pid_t pid;
+};
+
+FIXTURE_SETUP(vmm)
+{
+	int i;
+
+	if (devices_names(self->addr, NR_DEVICES) < NR_DEVICES)
+		SKIP(return, "fewer than 2 devices are bound to " MIGSIM_DRIVER);
+	if (access("/dev/vfio/migmux", F_OK))
+		SKIP(return, "vfio_migmux is not loaded");
+	ASSERT_EQ(0, module_wait_unused());
+	for (i = 0; i < NR_DEVICES; i++) {
+		ASSERT_EQ(0, device_knobs_default(self->addr[i]));
+		ASSERT_EQ(0, attr_write_num(self->addr[i], "state_size", STATE_SIZE));
+	}
+	ASSERT_EQ(0, pipe2(self->told, O_CLOEXEC));
+}
+
+FIXTURE_TEARDOWN(vmm)
+{
+	int i;
+
+	if (self->pid > 0 && !kill(self->pid, SIGKILL))
+		waitpid(self->pid, NULL, 0);
+	for (i = 0; i < NR_DEVICES; i++)
+		device_knobs_default(self->addr[i]);
+}
+
+/* In the VMM: say that it is there. */
+static void tell(int fd, char c)
+{
+	if (write(fd, &c, 1) != 1)
+		_exit(1);
+}
+
+/* A process that does not outlive the test, however that ends. */
+static pid_t fork_vmm(void)
+{
+	pid_t pid = fork();
+
+	if (!pid)
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+	return pid;
+}
+
+/* Fork a VMM that enters a phase, says so, and goes on sleeping. */
+static int vmm_start(struct _test_data_vmm *self, int (*enter)(struct stage *stage))
+{
+	struct vfio_set set;
+	struct stage stage;
+	char c = 0;
+
+	self->pid = fork_vmm();
+	if (!self->pid) {
+		if (devices_open(&set, 0, NR_DEVICES) || devices_settle(&set) ||
+		    stage_open(&stage, set.dev) || enter(&stage))
+			_exit(1);
+		tell(self->told[1], '+');
+		for (;;)
+			pause();
+	}
+	close(self->told[1]);
+	self->told[1] = -1;
+	return read(self->told[0], &c, 1) == 1 ? 0 : -EIO;
+}
+
+static void check_gone(struct __test_metadata *_metadata, struct _test_data_vmm *self)
+{
+	int i;
+
+	EXPECT_EQ(0, module_wait_unused());
+	for (i = 0; i < NR_DEVICES; i++) {
+		EXPECT_EQ(0, device_knobs_default(self->addr[i]));
+		EXPECT_TRUE(device_reopens(self->addr[i]));
+	}
+}
+
+/* --- killed ------------------------------------------------------------------------ */
+
+FIXTURE(killed)
+{
+	FIXTURE_DATA(vmm) vmm;
+};
+
+FIXTURE_VARIANT(killed)
+{
+	int (*enter)(struct stage *stage);
+};
+
+FIXTURE_VARIANT_ADD(killed, idle) { .enter = phase_idle };
+FIXTURE_VARIANT_ADD(killed, batch) { .enter = phase_batch };
+FIXTURE_VARIANT_ADD(killed, quiescing) { .enter = phase_quiescing };
+FIXTURE_VARIANT_ADD(killed, stopping) { .enter = phase_stopping };
+FIXTURE_VARIANT_ADD(killed, saving) { .enter = phase_saving };
+FIXTURE_VARIANT_ADD(killed, streaming) { .enter = phase_streaming };
+FIXTURE_VARIANT_ADD(killed, blocked) { .enter = phase_blocked };
+FIXTURE_VARIANT_ADD(killed, verdict) { .enter = phase_verdict };
+FIXTURE_VARIANT_ADD(killed, ready) { .enter = phase_ready };
+FIXTURE_VARIANT_ADD(killed, loading) { .enter = phase_loading };
+FIXTURE_VARIANT_ADD(killed, load_arc) { .enter = phase_load_arc };
+FIXTURE_VARIANT_ADD(killed, confirm) { .enter = phase_confirm };
+
+FIXTURE_SETUP(killed)
+{
+	vmm_setup(_metadata, &self->vmm, NULL);
+}
+
+FIXTURE_TEARDOWN(killed)
+{
+	vmm_teardown(_metadata, &self->vmm, NULL);
+}
+
+TEST_F(killed, by_9)
+{
+	struct _test_data_vmm *vmm = &self->vmm;
+	int status;
+
+	ASSERT_EQ(0, vmm_start(vmm, variant->enter));
+	EXPECT_LT(0, module_users());
+	ASSERT_EQ(0, kill(vmm->pid, SIGKILL));
+	ASSERT_EQ(vmm->pid, waitpid(vmm->pid, &status, 0));
+	vmm->pid = 0;
+	EXPECT_TRUE(WIFSIGNALED(status));
+	check_gone(_metadata, vmm);
+}
+
+/* --- stopped and continued ------------------------------------------------------------ */
+
+/* All of a migration, both ends in the VMM. */
+static int migrate_slowly(struct stage *stage)
+{
+	struct pair pair;
+
+	stage_close(stage);
+	return attr_write_num(stage->dev[0].addr, "state_size", MIB) ?:
+	       attr_write_num(stage->dev[0].addr, "read_us_per_mib", 1000000) ?:
+	       attr_write_num(stage->dev[0].addr, "read_chunk", 4096) ?:
+	       attr_write_num(stage->dev[0].addr, "headerless", 0) ?:
+	       attr_write_num(stage->dev[1].addr, "headerless", 0) ?:
+	       pair_open(&pair, &stage->dev[0], &stage->dev[1], 1, 2) ?:
+	       pair_start(&pair, true, STAGING) ?: pair_finish(&pair) ?:
+	       pair_equal(&pair) ? 0 : -EIO;
+}
+
+TEST_F(vmm, stopped_and_continued)
+{
+	struct vfio_set set;
+	struct stage stage;
+	__u64 bytes;
+	int status;
+
+	self->pid = fork_vmm();
+	if (!self->pid) {
+		if (devices_open(&set, 0, NR_DEVICES) || devices_settle(&set) ||
+		    stage_open(&stage, set.dev))
+			_exit(1);
+		_exit(migrate_slowly(&stage) ? 1 : 0);
+	}
+	ASSERT_EQ(0, saved_wait(self->addr[0], 8192));
+	ASSERT_EQ(0, kill(self->pid, SIGSTOP));
+	ASSERT_EQ(self->pid, waitpid(self->pid, &status, WUNTRACED));
+	ASSERT_TRUE(WIFSTOPPED(status));
+	/* what is in a step may end it; then nothing moves */
+	usleep(100000);
+	bytes = attr_read_num(self->addr[0], "saved_bytes");
+	usleep(200000);
+	EXPECT_EQ(bytes, attr_read_num(self->addr[0], "saved_bytes"));
+	EXPECT_GT(MIB, bytes);
+
+	ASSERT_EQ(0, kill(self->pid, SIGCONT));
+	ASSERT_EQ(self->pid, waitpid(self->pid, &status, 0));
+	self->pid = 0;
+	EXPECT_EQ(0, status);
+	check_gone(_metadata, self);
+}
+
+/* --- the device goes away ---------------------------------------------------------------- */
+
+FIXTURE(unbound)
+{
+	FIXTURE_DATA(vmm) vmm;
+};
+
+FIXTURE_VARIANT(unbound)
+{
+	int (*enter)(struct stage *stage);
+};
+
+FIXTURE_VARIANT_ADD(unbound, idle) { .enter = phase_idle };
+FIXTURE_VARIANT_ADD(unbound, batch) { .enter = phase_batch };
+FIXTURE_VARIANT_ADD(unbound, quiescing) { .enter = phase_quiescing };
+FIXTURE_VARIANT_ADD(unbound, stopping) { .enter = phase_stopping };
+FIXTURE_VARIANT_ADD(unbound, saving) { .enter = phase_saving };
+FIXTURE_VARIANT_ADD(unbound, streaming) { .enter = phase_streaming };
+FIXTURE_VARIANT_ADD(unbound, blocked) { .enter = phase_blocked };
+FIXTURE_VARIANT_ADD(unbound, verdict) { .enter = phase_verdict };
+FIXTURE_VARIANT_ADD(unbound, ready) { .enter = phase_ready };
+FIXTURE_VARIANT_ADD(unbound, loading) { .enter = phase_loading };
+FIXTURE_VARIANT_ADD(unbound, load_arc) { .enter = phase_load_arc };
+FIXTURE_VARIANT_ADD(unbound, confirm) { .enter = phase_confirm };
+
+FIXTURE_SETUP(unbound)
+{
+	vmm_setup(_metadata, &self->vmm, NULL);
+}
+
+FIXTURE_TEARDOWN(unbound)
+{
+	driver_write("bind", self->vmm.addr[1]);
+	vmm_teardown(_metadata, &self->vmm, NULL);
+}
+
+/*
+ * Device 1 is unbound while the session uses it. The session fails and lets it go; when
+ * the VMM has closed it as well, the driver is gone. Device 0 is not harmed.
+ */
+TEST_F(unbound, during)
+{
+	struct _test_data_vmm *vmm = &self->vmm;
+	struct vfio_set set;
+	struct stage stage;
+	int status;
+
+	ASSERT_EQ(0, devices_open(&set, 0, NR_DEVICES));
+	ASSERT_EQ(0, stage_open(&stage, set.dev));
+	ASSERT_EQ(0, variant->enter(&stage));
+	vmm->pid = fork_vmm();
+	if (!vmm->pid) {
+		/* not ours to keep open */
+		close(stage.fd);
+		vfio_set_close(&set);
+		_exit(driver_write("unbind", vmm->addr[1]) ? 1 : 0);
+	}
+	ASSERT_EQ(0, session_wait(stage.fd, M_FAILED | M_ENDED, WAIT_MS));
+	EXPECT_TRUE(session_says(stage.fd, ENODEV, vmm->addr[1]));
+	EXPECT_TRUE(session_blames(stage.fd, 1, NO_INDEX));
+	EXPECT_EQ(0, set_state(&set.dev[0], RUNNING, NULL));
+	EXPECT_EQ(0, waitpid(vmm->pid, &status, WNOHANG));
+
+	close(set.dev[1].fd);
+	ASSERT_EQ(vmm->pid, waitpid(vmm->pid, &status, 0));
+	vmm->pid = 0;
+	EXPECT_EQ(0, status);
+	/* what the session says of it is still there */
+	EXPECT_TRUE(session_says(stage.fd, ENODEV, vmm->addr[1]));
+	stage_close(&stage);
+	vfio_set_close(&set);
+	ASSERT_EQ(0, driver_write("bind", vmm->addr[1]));
+	check_gone(_metadata, vmm);
+}
+
+TEST_HARNESS_MAIN

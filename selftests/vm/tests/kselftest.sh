@@ -1,0 +1,51 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-only
+# vm: --devices 6 --timeout 600
+#
+# All kselftests of this project, one after the other, each a KTAP subtest. Five devices
+# are bound to the simulated driver and one to plain vfio-pci.
+
+. /lib/migmux/ktap.sh
+. /lib/migmux/hosts.sh
+
+modprobe vfio_pci_migsim || skip_all "vfio_pci_migsim is not built"
+modprobe vfio_migmux || skip_all "vfio_migmux is not built"
+modprobe vfio_pci
+
+n=0
+for bdf in $(edu_list); do
+	n=$((n + 1))
+	if [ "$n" -le 5 ]; then
+		driver_bind vfio_pci_migsim "$bdf" || exit 1
+	else
+		driver_bind vfio-pci "$bdf" || exit 1
+		export PLAIN_DEVICE="$bdf"
+	fi
+done
+
+# ONLY: names of programs, without _test, separated by space.
+tests=
+for t in /usr/local/bin/netlink_test /usr/local/bin/session_*_test; do
+	name=${t##*/}
+	case " ${ONLY:-${name%_test}} " in
+	*" ${name%_test} "*) tests="$tests $t" ;;
+	esac
+done
+[ -n "$tests" ] || skip_all "no kselftest is built"
+
+# The tests of one program, indented below its result.
+program_run()
+{
+	{ "$1" 2>&1; echo "$?" >/tmp/rc; } | awk '{ print "    " $0; fflush() }'
+	return "$(cat /tmp/rc)"
+}
+
+# shellcheck disable=SC2086 # it is a list
+ktap_plan "$(set -- $tests; echo $#)"
+for t in $tests; do
+	rc=0
+	program_run "$t" || rc=$?
+	result "$rc" "${t##*/}"
+done
+
+ktap_exit
