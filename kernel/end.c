@@ -14,6 +14,7 @@
  */
 #include <linux/file.h>
 #include <linux/net.h>
+#include <linux/vfio.h>
 
 #include "channel.h"
 #include "session.h"
@@ -114,12 +115,30 @@ static void shut_channels(struct migmux_session *s)
 		migmux_channel_shutdown(s->channels[i], tell ? SHUT_WR : SHUT_RDWR);
 }
 
+/*
+ * Where to. A destination that gives a verdict must not run devices that have
+ * taken their state, unless they are handed over: the source may run its own.
+ */
+static u32 recover_state(struct migmux_session *s)
+{
+	bool loaded;
+
+	spin_lock(&s->lock);
+	loaded = s->nr_loaded;
+	spin_unlock(&s->lock);
+	if (s->verdict && loaded && s->recover != VFIO_MIGMUX_RECOVER_NONE)
+		return VFIO_DEVICE_STATE_STOP;
+	return s->recover;
+}
+
 static void recover(struct migmux_session *s)
 {
-	if (s->recover == VFIO_MIGMUX_RECOVER_NONE)
+	const u32 state = recover_state(s);
+
+	if (state == VFIO_MIGMUX_RECOVER_NONE)
 		return;
 	mutex_lock(&s->mutex);
-	migmux_batch_start(s, MIGMUX_BATCH_RECOVER, s->recover,
+	migmux_batch_start(s, MIGMUX_BATCH_RECOVER, state,
 			   VFIO_MIGMUX_RECOVER_NONE, 0, true);
 	mutex_unlock(&s->mutex);
 	wait_event(s->wq, !migmux_batch_running(s));

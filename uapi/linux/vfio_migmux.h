@@ -323,7 +323,9 @@ struct vfio_migmux_save {
  * struct vfio_migmux_load - VFIO_MIGMUX_LOAD
  * @argsz: size of this structure
  * @flags: VFIO_MIGMUX_LOAD_*
- * @recover: state of the devices after a failure, or VFIO_MIGMUX_RECOVER_NONE
+ * @recover: state of the devices after a failure, or VFIO_MIGMUX_RECOVER_NONE. With
+ *	VFIO_MIGMUX_LOAD_VERDICT, once a device has taken all its state, they go no
+ *	further than STOP: the source may run its own again
  * @timeout_ms: for the arcs to RESUMING, as in struct vfio_migmux_set_state
  * @staging: most bytes of state that wait in the module, rounded up to whole
  *	frames; 0 is the default. A slow device then slows the sender down
