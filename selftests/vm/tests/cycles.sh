@@ -50,6 +50,8 @@ move()
 	vfmig recv in "pci/$DESTINATION" >/tmp/recv.out 2>&1 &
 	receiver=$!
 	vfmig send out "pci/$SOURCE" >/tmp/send.out 2>&1 || rc=$?
+	# a send that fails before it sends tells the other end nothing
+	((rc == 0)) || kill -INT $receiver
 	wait $receiver || rc=$?
 	((rc == 0)) || { cat /tmp/send.out /tmp/recv.out; return 1; }
 	[[ $(device_facts "$SOURCE") == "$(device_facts "$DESTINATION")" ]] ||
