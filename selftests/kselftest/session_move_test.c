@@ -327,6 +327,8 @@ TEST_F(vmm, not_handed_over)
 	EXPECT_EQ(-EBUSY, set_state(&self->dev[2], RUNNING, NULL));
 	ASSERT_EQ(0, pair_finish(&pair));
 	EXPECT_TRUE(device_is(&self->dev[2], RUNNING));
+	/* the destination may know it first */
+	ASSERT_EQ(0, session_wait(pair.from, M_HANDED_OVER, WAIT_MS));
 	EXPECT_EQ(0, set_state(&self->dev[0], STOP, NULL));
 	pair_close(&pair);
 }

@@ -50,6 +50,7 @@
 #define EDU_FACT_ZERO		34
 
 #define IDLE_TIMEOUT_MS		10000
+#define WRITE_TRIES		3
 #define FACT_TIMEOUT_US		(10 * USEC_PER_SEC)
 
 /*
@@ -210,7 +211,11 @@ static int write_all(struct migsim_device *dev, void __iomem *io,
 	    now.status != regs->status || now.irq != regs->irq ||
 	    now.src != regs->src || now.dst != regs->dst ||
 	    now.cnt != regs->cnt) {
-		pci_warn(dev->core.pdev, "a register does not read as it was written\n");
+		pci_warn(dev->core.pdev,
+			 "registers read %x %x %x %x %llx %llx %llx, written %x %x %x %x %llx %llx %llx\n",
+			 now.live, now.fact, now.status, now.irq, now.src,
+			 now.dst, now.cnt, regs->live, regs->fact, regs->status,
+			 regs->irq, regs->src, regs->dst, regs->cnt);
 		return -EIO;
 	}
 	return 0;
@@ -232,6 +237,7 @@ int migsim_regs_write(struct migsim_device *dev,
 	int n = factorial_find(regs->fact);
 	u16 old;
 	int ret;
+	u32 i;
 
 	if (n < 0)
 		return n;
@@ -241,7 +247,12 @@ int migsim_regs_write(struct migsim_device *dev,
 	ret = bar_begin(dev, &old);
 	if (ret)
 		return ret;
-	ret = write_all(dev, dev->core.barmap[0], regs, n);
+	/* the emulated device sometimes loses a write right after a reset */
+	for (i = 0; i < WRITE_TRIES; i++) {
+		ret = write_all(dev, dev->core.barmap[0], regs, n);
+		if (ret != -EIO)
+			break;
+	}
 	bar_end(dev, old);
 	return ret;
 }
