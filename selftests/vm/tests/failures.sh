@@ -152,11 +152,13 @@ fails_once "source: STOP_COPY>STOP fails after all was sent" a "fail_arc=STOP_CO
 
 # --- the destination -----------------------------------------------------------------------
 
+# Another device may be quick enough to have got all of its state by then: nothing goes back
+# beyond STOP any more, and the culprit stays where it failed.
 for arc in "RUNNING>RUNNING_P2P" "RUNNING_P2P>STOP" "STOP>RESUMING"; do
 	fails "destination: $arc fails" b "fail_arc=$arc:71" 2 2 \
 		"send failed: the destination failed: @ .*error 71" \
 		"cannot receive: @ does not reach RESUMING: error 71$" \
-		"RUNNING RUNNING" "RUNNING RUNNING|RESUMING"
+		"RUNNING RUNNING" "RUNNING|${arc%>*} $HALF"
 done
 
 fails "destination: RESUMING>STOP fails" b "fail_arc=RESUMING>STOP:71" 2 2 \
