@@ -13,13 +13,20 @@
 #include "session.h"
 #include "trace.h"
 
-/* Which span of the timeline an arc belongs to; NR_PHASES if to none. */
-static enum vfio_migmux_phase arc_phase(u32 from, u32 to)
+/**
+ * migmux_arc_phase() - which span of the timeline a state change belongs to
+ * @from: enum vfio_device_mig_state
+ * @to: where it goes, by one arc or several
+ *
+ * Return: the phase, or VFIO_MIGMUX_NR_PHASES if it belongs to none.
+ */
+enum vfio_migmux_phase migmux_arc_phase(u32 from, u32 to)
 {
 	switch (to) {
 	case VFIO_DEVICE_STATE_RUNNING_P2P:
-		return from == VFIO_DEVICE_STATE_STOP ?
-			VFIO_MIGMUX_PHASE_RESUME : VFIO_MIGMUX_PHASE_QUIESCE;
+		return from == VFIO_DEVICE_STATE_RUNNING ||
+		       from == VFIO_DEVICE_STATE_PRE_COPY_P2P ?
+			VFIO_MIGMUX_PHASE_QUIESCE : VFIO_MIGMUX_PHASE_RESUME;
 	case VFIO_DEVICE_STATE_PRE_COPY_P2P:
 		return VFIO_MIGMUX_PHASE_QUIESCE;
 	case VFIO_DEVICE_STATE_STOP:
@@ -115,7 +122,7 @@ int migmux_arc_walk(struct migmux_device *dev, const struct migmux_walk *walk)
 		if (err)
 			return err;
 		phase = walk->rollback ? VFIO_MIGMUX_PHASE_ROLLBACK :
-					 arc_phase(dev->state, next);
+					 migmux_arc_phase(dev->state, next);
 		migmux_session_phase_start(s, dev->index, phase);
 		err = arc(dev, next);
 		migmux_session_phase_end(s, dev->index, phase, err);

@@ -7,6 +7,8 @@
 
 #include <linux/types.h>
 
+#include <uapi/linux/vfio_migmux.h>
+
 struct migmux_device;
 
 /**
@@ -23,6 +25,7 @@ struct migmux_walk {
 	const int *stop;
 };
 
+enum vfio_migmux_phase migmux_arc_phase(u32 from, u32 to);
 int migmux_arc_walk(struct migmux_device *dev, const struct migmux_walk *walk);
 
 #endif /* MIGMUX_ARC_H */

@@ -13,9 +13,11 @@
 #include <linux/slab.h>
 
 #include "channel.h"
+#include "follow.h"
 #include "hook.h"
 #include "pump.h"
 #include "session.h"
+#include "set.h"
 #include "trace.h"
 
 static bool has_identity(const struct migmux_device *dev, const char *idstr,
@@ -79,6 +81,7 @@ static struct migmux_device *create(struct migmux_session *s,
 
 static int hold(struct migmux_session *s, struct migmux_device *dev)
 {
+	struct migmux_member *m;
 	int err;
 
 	err = migmux_hook_hold(dev->hook, dev);
@@ -88,7 +91,15 @@ static int hold(struct migmux_session *s, struct migmux_device *dev)
 	else if (err)
 		migmux_session_refuse(s, err, "%s is being unregistered",
 				      dev->hook->name);
-	return err;
+	if (err)
+		return err;
+	/* what a set began for it, and nobody claimed, is no business of ours */
+	m = migmux_hook_member(dev->hook);
+	if (m) {
+		migmux_early_settle(m);
+		migmux_member_put(m);
+	}
+	return 0;
 }
 
 static int refuse_file(struct migmux_session *s, int fd, int err)

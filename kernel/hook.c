@@ -1,55 +1,28 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Hooks: find devices that can migrate, and interpose in their migration ops.
- *
- * vfio_device.mig_ops is read by VFIO without a lock, once per call, so each
- * hooked device gets ops of its own and only the pointer changes. A task may be
- * anywhere between loading the pointer and returning from our function when we
- * take the pointer back. Why nothing breaks then:
- *
- * 1. The ops and the record live in struct migmux_hook, which stays in @hooks
- *    from registration to unregistration of the device, whether interposed or
- *    not. So a late caller finds its record and goes on to the driver's ops.
- * 2. A caller of ops holds the device open (or is in its debugfs file, which is
- *    removed before). remove_dev() runs before unregistration waits for those,
- *    therefore the record leaves @hooks only in reap_work(): after a grace
- *    period of tasks RCU (nobody is before our first instruction any more) and
- *    before one of SRCU (nobody uses a record that he has found).
- * 3. A record of a device at the same address may be registered before the old
- *    one is reaped; it replaces the old one in @hooks, and the old device has no
- *    callers by then. reap_work() removes only what is its own.
- * 4. Module text is left when exit has waited for tasks RCU once more, after the
- *    last caller has left SRCU.
+ * Hooks: find devices that can migrate, and know who wants which of them hooked.
  */
 #include <linux/device.h>
 #include <linux/err.h>
+#include <linux/fdtable.h>
 #include <linux/file.h>
 #include <linux/module.h>
-#include <linux/rcupdate.h>
 #include <linux/slab.h>
-#include <linux/srcu.h>
-#include <linux/workqueue.h>
-#include <linux/xarray.h>
 
 #include "device.h"
 #include "hook.h"
+#include "interpose.h"
 #include "netlink.h"
+#include "policy.h"
+#include "set.h"
 #include "trace.h"
 
-/* the records, in the order of registration; @hooks below has the same */
+/* the records, in the order of registration */
 static LIST_HEAD(registry);
-/* protects @registry, and users, pinned and gone of each record */
+/* protects @registry and @hook_all, and users, pinned and gone of each record */
 static DEFINE_MUTEX(migmux_hook_lock);
-
-/* vfio_device to record, for the interposed functions */
-static DEFINE_XARRAY(hooks);
-DEFINE_STATIC_SRCU(hooks_srcu);
-
-/* records of unregistered devices that wait for their grace period */
-static LIST_HEAD(graves);
-static DEFINE_SPINLOCK(graves_lock);
-static void reap(struct work_struct *work);
-static DECLARE_WORK(reap_work, reap);
+/* automatic sets are switched on: hook every device */
+static bool hook_all;
 
 static const struct class *vfio_class;
 
@@ -59,6 +32,17 @@ static void hook_free(struct kref *ref)
 
 	trace_migmux_object_destroy("hook", hook);
 	kfree(hook);
+}
+
+/**
+ * migmux_hook_get() - take a reference
+ * @hook: a device that the caller has a reference to, or a lock that keeps it
+ *
+ * Context: any.
+ */
+void migmux_hook_get(struct migmux_hook *hook)
+{
+	kref_get(&hook->ref);
 }
 
 /**
@@ -72,75 +56,20 @@ void migmux_hook_put(struct migmux_hook *hook)
 	kref_put(&hook->ref, hook_free);
 }
 
-/* A call from elsewhere wants to go to the driver: may it? */
-static bool enter(struct migmux_hook *hook)
+/* Does anybody want the device hooked? */
+static bool wanted(const struct migmux_hook *hook)
+	__must_hold(&migmux_hook_lock)
 {
-	bool ok;
-
-	spin_lock(&hook->lock);
-	ok = !hook->driven;
-	if (ok)
-		hook->inflight++;
-	spin_unlock(&hook->lock);
-	return ok;
+	lockdep_assert_held(&migmux_hook_lock);
+	return !hook->gone && (hook->users || hook->pinned || hook_all);
 }
 
-static void leave(struct migmux_hook *hook)
-{
-	spin_lock(&hook->lock);
-	if (!--hook->inflight)
-		wake_up_all(&hook->idle);
-	spin_unlock(&hook->lock);
-}
-
-static struct file *hooked_set_state(struct vfio_device *vdev,
-				     enum vfio_device_mig_state state)
-{
-	struct migmux_hook *hook;
-	struct file *file;
-	int idx;
-
-	idx = srcu_read_lock(&hooks_srcu);
-	hook = xa_load(&hooks, (unsigned long)vdev);
-	if (!hook) {
-		file = ERR_PTR(-ENODEV);
-		goto out;
-	}
-	if (!enter(hook)) {
-		atomic_inc(&hook->refused);
-		trace_migmux_arc_vmm_err(hook->name, state, -EBUSY);
-		file = ERR_PTR(-EBUSY);
-		goto out;
-	}
-	file = hook->orig->migration_set_state(vdev, state);
-	if (IS_ERR(file)) {
-		trace_migmux_arc_vmm_err(hook->name, state, PTR_ERR(file));
-	} else {
-		atomic_inc(&hook->arcs);
-		trace_migmux_arc_vmm(hook->name, state, 0);
-	}
-	leave(hook);
-out:
-	srcu_read_unlock(&hooks_srcu, idx);
-	return file;
-}
-
-/* migmux_hook_lock is held. */
 static void interpose(struct migmux_hook *hook)
 	__must_hold(&migmux_hook_lock)
 {
-	const struct vfio_migration_ops *ops = hook->orig;
-
 	lockdep_assert_held(&migmux_hook_lock);
-	if (hook->gone)
-		return;
-	if (hook->users || hook->pinned)
-		ops = &hook->ops;
-	if (READ_ONCE(hook->vdev->mig_ops) == ops)
-		return;
-	/* publishes @ops, which were written before the record was */
-	smp_store_release(&hook->vdev->mig_ops, ops);
-	trace_migmux_hook(hook->name, ops == &hook->ops);
+	if (!hook->gone)
+		migmux_interpose(hook, wanted(hook));
 }
 
 /* Name a device as devlink does: bus/name. */
@@ -164,7 +93,7 @@ static void info_fill(struct migmux_hook *hook, struct migmux_hook_info *info)
 	info->gone = hook->gone;
 	info->users = hook->users;
 	info->pinned = hook->pinned;
-	info->hooked = !hook->gone && (hook->users || hook->pinned);
+	info->hooked = wanted(hook);
 	if (!hook->gone)
 		info->migration_flags = hook->vdev->migration_flags;
 	info->arcs = atomic_read(&hook->arcs);
@@ -172,6 +101,8 @@ static void info_fill(struct migmux_hook *hook, struct migmux_hook_info *info)
 	spin_lock(&hook->lock);
 	if (hook->owner)
 		info->session = migmux_device_session_id(hook->owner);
+	if (hook->member)
+		strscpy(info->set, hook->member->set->name, sizeof(info->set));
 	spin_unlock(&hook->lock);
 }
 
@@ -199,13 +130,11 @@ static int add_dev(struct device *dev)
 	spin_lock_init(&hook->lock);
 	init_waitqueue_head(&hook->idle);
 	hook->vdev = vdev;
-	hook->orig = vdev->mig_ops;
-	hook->ops = *hook->orig;
-	hook->ops.migration_set_state = hooked_set_state;
+	hook->mapping = vdev->inode ? vdev->inode->i_mapping : NULL;
 	name_device(hook);
 	trace_migmux_object_create("hook", hook);
 
-	err = xa_err(xa_store(&hooks, (unsigned long)vdev, hook, GFP_KERNEL));
+	err = migmux_interpose_register(hook);
 	if (err) {
 		dev_err(vdev->dev, "vfio_migmux: cannot register: %d\n", err);
 		migmux_hook_put(hook);
@@ -213,65 +142,48 @@ static int add_dev(struct device *dev)
 	}
 	mutex_lock(&migmux_hook_lock);
 	list_add_tail(&hook->node, &registry);
+	interpose(hook);
 	notify(hook);
 	mutex_unlock(&migmux_hook_lock);
+	migmux_member_device_new(hook);
 	return 0;
 }
 
-static void reap(struct work_struct *work)
-{
-	struct migmux_hook *hook, *tmp;
-	LIST_HEAD(dead);
-
-	spin_lock(&graves_lock);
-	list_splice_init(&graves, &dead);
-	spin_unlock(&graves_lock);
-	if (list_empty(&dead))
-		return;
-	/* see the numbered argument above */
-	synchronize_rcu_tasks();
-	list_for_each_entry(hook, &dead, node)
-		xa_cmpxchg(&hooks, (unsigned long)hook->vdev, hook, NULL,
-			   GFP_KERNEL);
-	synchronize_srcu(&hooks_srcu);
-	synchronize_rcu_tasks();
-	list_for_each_entry_safe(hook, tmp, &dead, node) {
-		list_del(&hook->node);
-		migmux_hook_put(hook);
-	}
-}
-
-static void bury(struct migmux_hook *hook)
+static struct migmux_hook *find_by_vdev(const struct vfio_device *vdev)
 	__must_hold(&migmux_hook_lock)
 {
+	struct migmux_hook *hook;
+
 	lockdep_assert_held(&migmux_hook_lock);
-	WRITE_ONCE(hook->vdev->mig_ops, hook->orig);
-	hook->gone = true;
-	hook->pinned = false;
-	list_del(&hook->node);
-	spin_lock(&graves_lock);
-	list_add_tail(&hook->node, &graves);
-	spin_unlock(&graves_lock);
-	queue_work(system_unbound_wq, &reap_work);
+	list_for_each_entry(hook, &registry, node)
+		if (hook->vdev == vdev)
+			return hook;
+	return NULL;
 }
 
+/* A device is registered until we return, so its record stays meanwhile. */
 static void remove_dev(struct device *dev)
 {
 	struct vfio_device *vdev = container_of(dev, struct vfio_device, device);
 	struct migmux_hook *hook;
 
 	mutex_lock(&migmux_hook_lock);
-	list_for_each_entry(hook, &registry, node) {
-		if (hook->vdev != vdev)
-			continue;
-		bury(hook);
-		spin_lock(&hook->lock);
-		if (hook->owner)
-			migmux_device_gone(hook->owner);
-		spin_unlock(&hook->lock);
-		notify(hook);
-		break;
-	}
+	hook = find_by_vdev(vdev);
+	mutex_unlock(&migmux_hook_lock);
+	if (!hook)
+		return;
+	migmux_member_device_gone(hook);
+
+	mutex_lock(&migmux_hook_lock);
+	hook->gone = true;
+	hook->pinned = false;
+	list_del(&hook->node);
+	spin_lock(&hook->lock);
+	if (hook->owner)
+		migmux_device_gone(hook->owner);
+	spin_unlock(&hook->lock);
+	notify(hook);
+	migmux_interpose_bury(hook);
 	mutex_unlock(&migmux_hook_lock);
 }
 
@@ -331,8 +243,7 @@ struct migmux_hook *migmux_hook_get_by_file(struct file *file)
 		return ERR_PTR(-EBADF);
 	mutex_lock(&migmux_hook_lock);
 	list_for_each_entry(hook, &registry, node) {
-		if (hook->vdev->inode &&
-		    hook->vdev->inode->i_mapping == file->f_mapping) {
+		if (hook->mapping && hook->mapping == file->f_mapping) {
 			kref_get(&hook->ref);
 			found = hook;
 			break;
@@ -485,6 +396,159 @@ void migmux_hook_release(struct migmux_hook *hook)
 	mutex_unlock(&migmux_hook_lock);
 }
 
+struct search {
+	const struct migmux_hook *hook;
+	struct file *found;
+};
+
+/* The file table keeps the file while we look. */
+static int match(const void *arg, struct file *file, unsigned int fd)
+{
+	struct search *search = (struct search *)arg;
+
+	if (file->f_mapping != search->hook->mapping || !vfio_file_is_valid(file))
+		return 0;
+	search->found = get_file(file);
+	return 1;
+}
+
+/**
+ * migmux_hook_find_file() - has the current process this device open?
+ * @hook: the device
+ *
+ * Context: sleeps.
+ * Return: its VFIO file with a reference, or NULL.
+ */
+struct file *migmux_hook_find_file(struct migmux_hook *hook)
+{
+	struct search search = { .hook = hook };
+
+	if (!hook->mapping || !current->files)
+		return NULL;
+	iterate_fd(current->files, 0, match, &search);
+	if (search.found && !file_is_open(search.found)) {
+		fput(search.found);
+		search.found = NULL;
+	}
+	return search.found;
+}
+
+/**
+ * migmux_hook_all() - hook all devices, or only those that somebody wants
+ * @on: which
+ *
+ * Context: sleeps; takes the registry's lock.
+ */
+void migmux_hook_all(bool on)
+{
+	struct migmux_hook *hook;
+
+	mutex_lock(&migmux_hook_lock);
+	if (hook_all != on) {
+		hook_all = on;
+		list_for_each_entry(hook, &registry, node) {
+			interpose(hook);
+			notify(hook);
+		}
+	}
+	mutex_unlock(&migmux_hook_lock);
+}
+
+/**
+ * migmux_hook_join() - a device becomes a member of a set, and is hooked
+ * @hook: the device; the member has a reference to it
+ * @m: the member
+ *
+ * Context: sleeps; takes the registry's lock. migmux_set_lock is held.
+ * Return: 0, -EBUSY if it is a member already, -ENODEV if it went away.
+ */
+int migmux_hook_join(struct migmux_hook *hook, struct migmux_member *m)
+{
+	int err = 0;
+
+	mutex_lock(&migmux_hook_lock);
+	spin_lock(&hook->lock);
+	if (hook->gone) {
+		err = -ENODEV;
+	} else if (hook->member) {
+		err = -EBUSY;
+	} else {
+		migmux_member_get(m);
+		hook->member = m;
+	}
+	spin_unlock(&hook->lock);
+	if (!err) {
+		hook->users++;
+		interpose(hook);
+		notify(hook);
+	}
+	mutex_unlock(&migmux_hook_lock);
+	return err;
+}
+
+/**
+ * migmux_hook_leave_set() - undo migmux_hook_join()
+ * @hook: the device
+ *
+ * Context: sleeps; takes the registry's lock. migmux_set_lock is held.
+ */
+void migmux_hook_leave_set(struct migmux_hook *hook)
+{
+	struct migmux_member *m;
+
+	mutex_lock(&migmux_hook_lock);
+	spin_lock(&hook->lock);
+	m = hook->member;
+	hook->member = NULL;
+	spin_unlock(&hook->lock);
+	hook->users--;
+	interpose(hook);
+	notify(hook);
+	mutex_unlock(&migmux_hook_lock);
+	migmux_member_put(m);
+}
+
+/**
+ * migmux_hook_member() - a device's place in a set
+ * @hook: the device
+ *
+ * Context: any but irq.
+ * Return: the member with a reference, or NULL.
+ */
+struct migmux_member *migmux_hook_member(struct migmux_hook *hook)
+{
+	struct migmux_member *m;
+
+	if (!READ_ONCE(hook->member))
+		return NULL;
+	spin_lock(&hook->lock);
+	m = hook->member;
+	if (m)
+		migmux_member_get(m);
+	spin_unlock(&hook->lock);
+	return m;
+}
+
+/**
+ * migmux_hook_can_follow() - may a device's set move it?
+ * @hook: the device, which is a member
+ * @from: where it should be
+ * @to: where it would go
+ *
+ * Context: any but irq.
+ * Return: false if a session holds it, or it lacks P2P that this needs.
+ */
+bool migmux_hook_can_follow(struct migmux_hook *hook, u32 from, u32 to)
+{
+	bool held;
+
+	spin_lock(&hook->lock);
+	held = hook->owner;
+	spin_unlock(&hook->lock);
+	return !held && (!migmux_policy_needs_p2p(from, to) ||
+			 hook->vdev->migration_flags & VFIO_MIGRATION_P2P);
+}
+
 /* VFIO does not export its class: a device that is never registered has it. */
 static const struct class *find_class(struct device *parent)
 {
@@ -524,8 +588,5 @@ int migmux_hook_init(struct device *parent)
 void migmux_hook_exit(void)
 {
 	class_interface_unregister(&interface);
-	flush_work(&reap_work);
-	/* a last caller may be past SRCU, but not yet out of our text */
-	synchronize_rcu_tasks();
-	xa_destroy(&hooks);
+	migmux_interpose_exit();
 }

@@ -16,6 +16,7 @@
 #include <uapi/linux/vfio_migmux_netlink.h>
 
 struct migmux_device;
+struct migmux_member;
 
 /**
  * struct migmux_hook - a device that can migrate
@@ -26,17 +27,23 @@ struct migmux_device;
  *	or its VFIO file is held
  * @name: its handle, "pci/0000:3b:00.1"; constant
  * @driver: the VFIO driver's name; constant
- * @orig: the driver's own ops; constant
+ * @mapping: of all its VFIO files; only to compare with; constant
+ * @orig: the driver's own migration ops; constant
  * @ops: what replaces them; constant once it is published in @vdev
- * @users: sessions that hook the device; migmux_hook_lock
+ * @orig_device: the driver's own device ops; constant
+ * @device_ops: what replaces them: a copy that tells when the device is closed;
+ *	constant as @ops
+ * @users: sessions and sets that hook the device; migmux_hook_lock
  * @pinned: an operator hooked it; migmux_hook_lock
  * @gone: the device is unregistered: never hook it again; migmux_hook_lock
- * @lock: protects @owner, @driven and @inflight; innermost
+ * @lock: protects @owner, @driven, @inflight and @member; innermost
  * @owner: the session's device that holds it, or NULL. Valid until the owner
  *	calls migmux_hook_release(), under @lock also against that
  * @driven: @owner's session is in a step: calls from elsewhere are refused
  * @inflight: calls from elsewhere that are inside the driver now
  * @idle: woken when @inflight falls to 0
+ * @member: its place in a set, with a reference, or NULL; migmux_set_lock too to
+ *	change
  * @arcs: state changes from elsewhere that went through the hook
  * @refused: state changes from elsewhere that were refused
  */
@@ -46,16 +53,20 @@ struct migmux_hook {
 	struct vfio_device *vdev;
 	char name[VFIO_MIGMUX_HANDLE_MAX + 1];
 	char driver[32];
+	const struct address_space *mapping;
 	const struct vfio_migration_ops *orig;
 	struct vfio_migration_ops ops;
+	const struct vfio_device_ops *orig_device;
+	struct vfio_device_ops device_ops;
 	u32 users;
 	bool pinned;
 	bool gone;
-	spinlock_t lock;	/* protects owner, driven, inflight */
+	spinlock_t lock;	/* protects owner, driven, inflight, member */
 	struct migmux_device *owner;
 	bool driven;
 	u32 inflight;
 	wait_queue_head_t idle;
+	struct migmux_member *member;
 	atomic_t arcs;
 	atomic_t refused;
 };
@@ -64,6 +75,7 @@ struct migmux_hook {
 struct migmux_hook_info {
 	char name[VFIO_MIGMUX_HANDLE_MAX + 1];
 	char driver[32];
+	char set[VFIO_MIGMUX_NAME_MAX + 1];
 	u32 migration_flags;
 	u32 users;
 	u32 session;
@@ -80,6 +92,7 @@ void migmux_hook_exit(void);
 
 struct migmux_hook *migmux_hook_get_by_name(const char *name);
 struct migmux_hook *migmux_hook_get_by_file(struct file *file);
+void migmux_hook_get(struct migmux_hook *hook);
 void migmux_hook_put(struct migmux_hook *hook);
 
 int migmux_hook_pin(struct migmux_hook *hook, struct netlink_ext_ack *extack);
@@ -89,6 +102,14 @@ void migmux_hook_info_get(struct migmux_hook *hook, struct migmux_hook_info *inf
 
 int migmux_hook_hold(struct migmux_hook *hook, struct migmux_device *owner);
 void migmux_hook_release(struct migmux_hook *hook);
+void migmux_hook_all(bool on);
+int migmux_hook_join(struct migmux_hook *hook, struct migmux_member *member);
+void migmux_hook_leave_set(struct migmux_hook *hook);
+struct migmux_member *migmux_hook_member(struct migmux_hook *hook);
+bool migmux_hook_can_follow(struct migmux_hook *hook, u32 from, u32 to);
+struct file *migmux_hook_find_file(struct migmux_hook *hook);
+bool migmux_hook_enter(struct migmux_hook *hook);
+void migmux_hook_leave(struct migmux_hook *hook);
 /* drive.c: what the owner does with it */
 int migmux_hook_drive(struct migmux_hook *hook);
 void migmux_hook_rest(struct migmux_hook *hook);

@@ -2,7 +2,6 @@
 /*
  * Links: made over netlink, used by sessions.
  */
-#include <linux/ctype.h>
 #include <linux/slab.h>
 #include <linux/string.h>
 
@@ -34,21 +33,6 @@ static struct migmux_link *find_locked(struct migmux_link_list *list,
 	return NULL;
 }
 
-static bool name_is_good(const char *name, struct netlink_ext_ack *extack)
-{
-	size_t i;
-
-	for (i = 0; name[i]; i++)
-		if (!isascii(name[i]) ||
-		    !(isalnum(name[i]) || strchr("._-", name[i])))
-			break;
-	if (i && i <= VFIO_MIGMUX_NAME_MAX && !name[i])
-		return true;
-	NL_SET_ERR_MSG(extack,
-		       "a link's name is 1 to 31 characters out of A-Z a-z 0-9 . _ -");
-	return false;
-}
-
 /**
  * migmux_link_resolve_locked() - find the link that a user named
  * @list: where; locked
@@ -66,7 +50,7 @@ struct migmux_link *migmux_link_resolve_locked(struct migmux_link_list *list,
 {
 	struct migmux_link *link;
 
-	if (!name_is_good(name, extack)) {
+	if (!migmux_netlink_name_is_good("link", name, extack)) {
 		*err = -EINVAL;
 		return NULL;
 	}
@@ -153,7 +137,7 @@ int migmux_link_new(struct net *net, const char *name,
 	struct migmux_link *link, *old;
 	int err;
 
-	if (!name_is_good(name, extack))
+	if (!migmux_netlink_name_is_good("link", name, extack))
 		return -EINVAL;
 
 	link = kzalloc(sizeof(*link), GFP_KERNEL);

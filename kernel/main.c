@@ -16,6 +16,7 @@
 #include "net.h"
 #include "netlink.h"
 #include "session.h"
+#include "set.h"
 
 static unsigned int staging_default_mib = 32;
 module_param(staging_default_mib, uint, 0644);
@@ -81,6 +82,7 @@ err_misc:
 	misc_deregister(&misc);
 err_netlink:
 	migmux_netlink_exit();
+	migmux_set_exit();
 err_net:
 	migmux_net_exit();
 err_wq:
@@ -90,13 +92,15 @@ err_wq:
 
 /*
  * An open session holds a reference to the module, so none lives here, and no
- * mover, batch or link that is in use.
+ * mover, batch or link that is in use. Sets do not: unregistering the hooks ends what
+ * they do, and then they have no devices.
  */
 static void __exit migmux_exit(void)
 {
 	migmux_hook_exit();
 	misc_deregister(&misc);
 	migmux_netlink_exit();
+	migmux_set_exit();
 	migmux_net_exit();
 	destroy_workqueue(migmux_wq);
 }

@@ -3,6 +3,9 @@
  * The generic netlink family. Operations are in netlink_<object>.c; tables and
  * policies are generated from Documentation/netlink/specs/vfio_migmux.yaml.
  */
+#include <linux/ctype.h>
+#include <linux/string.h>
+
 #include "netlink.h"
 #include "netlink_gen.h"
 
@@ -26,6 +29,57 @@ int migmux_netlink_require(struct genl_info *info, u32 attr, const char *name)
 }
 
 /**
+ * migmux_netlink_name_is_good() - check a name that somebody gives to an object
+ * @what: the object, in words
+ * @name: names go into logs, files and terminals
+ * @extack: gets the reason of a refusal
+ */
+bool migmux_netlink_name_is_good(const char *what, const char *name,
+				 struct netlink_ext_ack *extack)
+{
+	size_t i;
+
+	for (i = 0; name[i]; i++)
+		if (!isascii(name[i]) ||
+		    !(isalnum(name[i]) || strchr("._-", name[i])))
+			break;
+	if (i && i <= VFIO_MIGMUX_NAME_MAX && !name[i])
+		return true;
+	NL_SET_ERR_MSG_FMT(extack,
+			   "a %s's name is 1 to 31 characters out of A-Z a-z 0-9 . _ -",
+			   what);
+	return false;
+}
+
+/**
+ * migmux_netlink_host() - check that a request may see the host's objects
+ * @info: the request; gets the reason of a refusal
+ *
+ * Devices and sets have no network namespace: they are the initial one's.
+ *
+ * Return: 0 or -EPERM.
+ */
+int migmux_netlink_host(const struct genl_info *info)
+{
+	if (net_eq(genl_info_net(info), &init_net))
+		return 0;
+	GENL_SET_ERR_MSG(info,
+			 "devices and sets belong to the host: use the initial network namespace");
+	return -EPERM;
+}
+
+/**
+ * migmux_netlink_listens() - is anybody told of events?
+ * @net: a network namespace
+ */
+bool migmux_netlink_listens(struct net *net)
+{
+	return READ_ONCE(registered) &&
+	       genl_has_listeners(&vfio_migmux_nl_family, net,
+				  VFIO_MIGMUX_NLGRP_EVENTS);
+}
+
+/**
  * migmux_netlink_ntf_new() - begin a notification
  * @net: for whom
  * @cmd: what about
@@ -42,9 +96,7 @@ struct sk_buff *migmux_netlink_ntf_new(struct net *net, u8 cmd, size_t size,
 {
 	struct sk_buff *msg;
 
-	if (!READ_ONCE(registered) ||
-	    !genl_has_listeners(&vfio_migmux_nl_family, net,
-				VFIO_MIGMUX_NLGRP_EVENTS))
+	if (!migmux_netlink_listens(net))
 		return NULL;
 	msg = genlmsg_new(size, GFP_KERNEL);
 	if (!msg) {

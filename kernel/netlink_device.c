@@ -8,18 +8,9 @@
 
 #define DEVICE_SIZE (nla_total_size(sizeof_field(struct migmux_hook_info, name)) + \
 		     nla_total_size(sizeof_field(struct migmux_hook_info, driver)) + \
+		     nla_total_size(sizeof_field(struct migmux_hook_info, set)) + \
 		     5 * nla_total_size(sizeof(u32)) + \
 		     3 * nla_total_size(0))
-
-/* Devices have no network namespace: they are the initial one's. */
-static int may_see_devices(const struct genl_info *info)
-{
-	if (net_eq(genl_info_net(info), &init_net))
-		return 0;
-	GENL_SET_ERR_MSG(info,
-			 "devices belong to the host: use the initial network namespace");
-	return -EPERM;
-}
 
 static int device_put(struct sk_buff *skb, const struct genl_info *info, int flags,
 		      const struct migmux_hook_info *dev)
@@ -40,6 +31,8 @@ static int device_put(struct sk_buff *skb, const struct genl_info *info, int fla
 	     nla_put_u32(skb, VFIO_MIGMUX_A_DEVICE_SESSION, dev->session)) ||
 	    nla_put_u32(skb, VFIO_MIGMUX_A_DEVICE_ARCS, dev->arcs) ||
 	    nla_put_u32(skb, VFIO_MIGMUX_A_DEVICE_REFUSED, dev->refused) ||
+	    (dev->set[0] &&
+	     nla_put_string(skb, VFIO_MIGMUX_A_DEVICE_SET, dev->set)) ||
 	    (dev->gone && nla_put_flag(skb, VFIO_MIGMUX_A_DEVICE_GONE))) {
 		genlmsg_cancel(skb, hdr);
 		return -EMSGSIZE;
@@ -53,7 +46,7 @@ static struct migmux_hook *resolve(struct genl_info *info, int *err)
 	struct migmux_hook *hook;
 	const char *name;
 
-	*err = may_see_devices(info);
+	*err = migmux_netlink_host(info);
 	if (*err)
 		return NULL;
 	*err = migmux_netlink_require(info, VFIO_MIGMUX_A_DEVICE_HANDLE, "handle");
@@ -103,7 +96,7 @@ int vfio_migmux_nl_device_get_dumpit(struct sk_buff *skb,
 	unsigned long n;
 	int err;
 
-	err = may_see_devices(info);
+	err = migmux_netlink_host(info);
 	if (err)
 		return err;
 	for (n = cb->args[0]; !migmux_hook_info_nth(n, &dev); n++) {

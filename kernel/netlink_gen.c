@@ -10,6 +10,17 @@
 
 #include <uapi/linux/vfio_migmux_netlink.h>
 
+/* Integer value ranges */
+static const struct netlink_range_validation vfio_migmux_a_set_claim_timeout_range = {
+	.min	= 1ULL,
+	.max	= 600000ULL,
+};
+
+static const struct netlink_range_validation vfio_migmux_a_set_auto_claim_timeout_range = {
+	.min	= 1ULL,
+	.max	= 600000ULL,
+};
+
 /* VFIO_MIGMUX_CMD_DEVICE_GET - do */
 static const struct nla_policy vfio_migmux_device_get_nl_policy[VFIO_MIGMUX_A_DEVICE_HANDLE + 1] = {
 	[VFIO_MIGMUX_A_DEVICE_HANDLE] = { .type = NLA_NUL_STRING, .len = VFIO_MIGMUX_HANDLE_MAX, },
@@ -23,6 +34,46 @@ static const struct nla_policy vfio_migmux_device_hook_nl_policy[VFIO_MIGMUX_A_D
 /* VFIO_MIGMUX_CMD_DEVICE_UNHOOK - do */
 static const struct nla_policy vfio_migmux_device_unhook_nl_policy[VFIO_MIGMUX_A_DEVICE_HANDLE + 1] = {
 	[VFIO_MIGMUX_A_DEVICE_HANDLE] = { .type = NLA_NUL_STRING, .len = VFIO_MIGMUX_HANDLE_MAX, },
+};
+
+/* VFIO_MIGMUX_CMD_SET_NEW - do */
+static const struct nla_policy vfio_migmux_set_new_nl_policy[VFIO_MIGMUX_A_SET_ADD + 1] = {
+	[VFIO_MIGMUX_A_SET_NAME] = { .type = NLA_NUL_STRING, .len = VFIO_MIGMUX_NAME_MAX, },
+	[VFIO_MIGMUX_A_SET_POLICY] = NLA_POLICY_MASK(NLA_U32, 0x3f),
+	[VFIO_MIGMUX_A_SET_MAX_PARALLEL] = { .type = NLA_U32, },
+	[VFIO_MIGMUX_A_SET_CLAIM_TIMEOUT] = NLA_POLICY_FULL_RANGE(NLA_U32, &vfio_migmux_a_set_claim_timeout_range),
+	[VFIO_MIGMUX_A_SET_ALLOW_NO_P2P] = NLA_POLICY_MAX(NLA_U8, 1),
+	[VFIO_MIGMUX_A_SET_ADD] = { .type = NLA_STRING, .len = VFIO_MIGMUX_HANDLE_MAX, },
+};
+
+/* VFIO_MIGMUX_CMD_SET_SET - do */
+static const struct nla_policy vfio_migmux_set_set_nl_policy[VFIO_MIGMUX_A_SET_REMOVE + 1] = {
+	[VFIO_MIGMUX_A_SET_NAME] = { .type = NLA_NUL_STRING, .len = VFIO_MIGMUX_NAME_MAX, },
+	[VFIO_MIGMUX_A_SET_POLICY] = NLA_POLICY_MASK(NLA_U32, 0x3f),
+	[VFIO_MIGMUX_A_SET_MAX_PARALLEL] = { .type = NLA_U32, },
+	[VFIO_MIGMUX_A_SET_CLAIM_TIMEOUT] = NLA_POLICY_FULL_RANGE(NLA_U32, &vfio_migmux_a_set_claim_timeout_range),
+	[VFIO_MIGMUX_A_SET_ALLOW_NO_P2P] = NLA_POLICY_MAX(NLA_U8, 1),
+	[VFIO_MIGMUX_A_SET_ADD] = { .type = NLA_STRING, .len = VFIO_MIGMUX_HANDLE_MAX, },
+	[VFIO_MIGMUX_A_SET_REMOVE] = { .type = NLA_STRING, .len = VFIO_MIGMUX_HANDLE_MAX, },
+};
+
+/* VFIO_MIGMUX_CMD_SET_DEL - do */
+static const struct nla_policy vfio_migmux_set_del_nl_policy[VFIO_MIGMUX_A_SET_NAME + 1] = {
+	[VFIO_MIGMUX_A_SET_NAME] = { .type = NLA_NUL_STRING, .len = VFIO_MIGMUX_NAME_MAX, },
+};
+
+/* VFIO_MIGMUX_CMD_SET_GET - do */
+static const struct nla_policy vfio_migmux_set_get_nl_policy[VFIO_MIGMUX_A_SET_NAME + 1] = {
+	[VFIO_MIGMUX_A_SET_NAME] = { .type = NLA_NUL_STRING, .len = VFIO_MIGMUX_NAME_MAX, },
+};
+
+/* VFIO_MIGMUX_CMD_SET_AUTO_SET - do */
+static const struct nla_policy vfio_migmux_set_auto_set_nl_policy[VFIO_MIGMUX_A_SET_AUTO_ALLOW_NO_P2P + 1] = {
+	[VFIO_MIGMUX_A_SET_AUTO_ENABLED] = NLA_POLICY_MAX(NLA_U8, 1),
+	[VFIO_MIGMUX_A_SET_AUTO_POLICY] = NLA_POLICY_MASK(NLA_U32, 0x3f),
+	[VFIO_MIGMUX_A_SET_AUTO_MAX_PARALLEL] = { .type = NLA_U32, },
+	[VFIO_MIGMUX_A_SET_AUTO_CLAIM_TIMEOUT] = NLA_POLICY_FULL_RANGE(NLA_U32, &vfio_migmux_a_set_auto_claim_timeout_range),
+	[VFIO_MIGMUX_A_SET_AUTO_ALLOW_NO_P2P] = NLA_POLICY_MAX(NLA_U8, 1),
 };
 
 /* VFIO_MIGMUX_CMD_LINK_NEW - do */
@@ -95,6 +146,52 @@ static const struct genl_split_ops vfio_migmux_nl_ops[] = {
 		.policy		= vfio_migmux_device_unhook_nl_policy,
 		.maxattr	= VFIO_MIGMUX_A_DEVICE_HANDLE,
 		.flags		= GENL_ADMIN_PERM | GENL_CMD_CAP_DO,
+	},
+	{
+		.cmd		= VFIO_MIGMUX_CMD_SET_NEW,
+		.doit		= vfio_migmux_nl_set_new_doit,
+		.policy		= vfio_migmux_set_new_nl_policy,
+		.maxattr	= VFIO_MIGMUX_A_SET_ADD,
+		.flags		= GENL_ADMIN_PERM | GENL_CMD_CAP_DO,
+	},
+	{
+		.cmd		= VFIO_MIGMUX_CMD_SET_SET,
+		.doit		= vfio_migmux_nl_set_set_doit,
+		.policy		= vfio_migmux_set_set_nl_policy,
+		.maxattr	= VFIO_MIGMUX_A_SET_REMOVE,
+		.flags		= GENL_ADMIN_PERM | GENL_CMD_CAP_DO,
+	},
+	{
+		.cmd		= VFIO_MIGMUX_CMD_SET_DEL,
+		.doit		= vfio_migmux_nl_set_del_doit,
+		.policy		= vfio_migmux_set_del_nl_policy,
+		.maxattr	= VFIO_MIGMUX_A_SET_NAME,
+		.flags		= GENL_ADMIN_PERM | GENL_CMD_CAP_DO,
+	},
+	{
+		.cmd		= VFIO_MIGMUX_CMD_SET_GET,
+		.doit		= vfio_migmux_nl_set_get_doit,
+		.policy		= vfio_migmux_set_get_nl_policy,
+		.maxattr	= VFIO_MIGMUX_A_SET_NAME,
+		.flags		= GENL_CMD_CAP_DO,
+	},
+	{
+		.cmd	= VFIO_MIGMUX_CMD_SET_GET,
+		.start	= vfio_migmux_nl_set_get_start,
+		.dumpit	= vfio_migmux_nl_set_get_dumpit,
+		.flags	= GENL_CMD_CAP_DUMP,
+	},
+	{
+		.cmd		= VFIO_MIGMUX_CMD_SET_AUTO_SET,
+		.doit		= vfio_migmux_nl_set_auto_set_doit,
+		.policy		= vfio_migmux_set_auto_set_nl_policy,
+		.maxattr	= VFIO_MIGMUX_A_SET_AUTO_ALLOW_NO_P2P,
+		.flags		= GENL_ADMIN_PERM | GENL_CMD_CAP_DO,
+	},
+	{
+		.cmd	= VFIO_MIGMUX_CMD_SET_AUTO_GET,
+		.doit	= vfio_migmux_nl_set_auto_get_doit,
+		.flags	= GENL_CMD_CAP_DO,
 	},
 	{
 		.cmd		= VFIO_MIGMUX_CMD_LINK_NEW,

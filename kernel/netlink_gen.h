@@ -11,6 +11,8 @@
 
 #include <uapi/linux/vfio_migmux_netlink.h>
 
+int vfio_migmux_nl_set_get_start(struct netlink_callback *cb);
+
 int vfio_migmux_nl_device_get_doit(struct sk_buff *skb, struct genl_info *info);
 int vfio_migmux_nl_device_get_dumpit(struct sk_buff *skb,
 				     struct netlink_callback *cb);
@@ -18,6 +20,16 @@ int vfio_migmux_nl_device_hook_doit(struct sk_buff *skb,
 				    struct genl_info *info);
 int vfio_migmux_nl_device_unhook_doit(struct sk_buff *skb,
 				      struct genl_info *info);
+int vfio_migmux_nl_set_new_doit(struct sk_buff *skb, struct genl_info *info);
+int vfio_migmux_nl_set_set_doit(struct sk_buff *skb, struct genl_info *info);
+int vfio_migmux_nl_set_del_doit(struct sk_buff *skb, struct genl_info *info);
+int vfio_migmux_nl_set_get_doit(struct sk_buff *skb, struct genl_info *info);
+int vfio_migmux_nl_set_get_dumpit(struct sk_buff *skb,
+				  struct netlink_callback *cb);
+int vfio_migmux_nl_set_auto_set_doit(struct sk_buff *skb,
+				     struct genl_info *info);
+int vfio_migmux_nl_set_auto_get_doit(struct sk_buff *skb,
+				     struct genl_info *info);
 int vfio_migmux_nl_link_new_doit(struct sk_buff *skb, struct genl_info *info);
 int vfio_migmux_nl_link_del_doit(struct sk_buff *skb, struct genl_info *info);
 int vfio_migmux_nl_link_get_doit(struct sk_buff *skb, struct genl_info *info);

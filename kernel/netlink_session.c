@@ -31,6 +31,7 @@ static_assert(sizeof(struct dump_pos) <= sizeof_field(struct netlink_callback, c
 #define SESSION_SIZE (6 * nla_total_size(sizeof(u32)) + \
 		      nla_total_size(TASK_COMM_LEN) + \
 		      nla_total_size(VFIO_MIGMUX_LINK_NAME_SIZE) + \
+		      nla_total_size(VFIO_MIGMUX_NAME_MAX + 1) + \
 		      nla_total_size(0) + \
 		      nla_total_size(VFIO_MIGMUX_TEXT_SIZE) + \
 		      2 * nla_total_size_64bit(sizeof(u64)) + \
@@ -169,6 +170,7 @@ static int summary_put(struct sk_buff *skb, const struct migmux_report *r)
 	    nla_put_u32(skb, VFIO_MIGMUX_A_SESSION_PID, r->pid) ||
 	    nla_put_string(skb, VFIO_MIGMUX_A_SESSION_COMM, r->comm) ||
 	    (r->link[0] && nla_put_string(skb, VFIO_MIGMUX_A_SESSION_LINK, r->link)) ||
+	    (r->set[0] && nla_put_string(skb, VFIO_MIGMUX_A_SESSION_SET, r->set)) ||
 	    (r->closed && nla_put_flag(skb, VFIO_MIGMUX_A_SESSION_CLOSED)) ||
 	    milestones_put(skb, r) ||
 	    (r->failed && nla_put_u32(skb, VFIO_MIGMUX_A_SESSION_ERROR, r->error)) ||

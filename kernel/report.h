@@ -51,6 +51,7 @@ struct migmux_report_device {
  * @lock: protects all that follows; innermost, not taken in softirq or irq
  * @role: enum vfio_migmux_role
  * @link: name of the attached link or ""
+ * @set: name of the set whose switchover this is, or ""
  * @closed: the session's file is closed
  * @milestones: VFIO_MIGMUX_MILESTONE_* reached
  * @milestone_ns: when, by bit number
@@ -75,6 +76,7 @@ struct migmux_report {
 	spinlock_t lock;	/* protects all that follows */
 	enum vfio_migmux_role role;
 	char link[VFIO_MIGMUX_LINK_NAME_SIZE];
+	char set[VFIO_MIGMUX_NAME_MAX + 1];
 	bool closed;
 	u32 milestones;
 	u64 milestone_ns[16];

@@ -7,6 +7,8 @@
 
 #include <linux/tracepoint.h>
 
+#include <uapi/linux/vfio_migmux_netlink.h>
+
 #include "plan.h"
 
 /* Objects: each one created must be seen destroyed. */
@@ -95,6 +97,40 @@ DEFINE_MIGMUX_ARC_EVENT(migmux_arc_err);
 /* A state change that a VMM asked for through the hook, when it is over. */
 DEFINE_MIGMUX_ARC_EVENT(migmux_arc_vmm);
 DEFINE_MIGMUX_ARC_EVENT(migmux_arc_vmm_err);
+
+/* What the members of a set do: enum vfio_migmux_set_event_type. */
+TRACE_EVENT(migmux_set_event,
+	TP_PROTO(const char *set, const char *device, u32 type, u32 from, u32 to,
+		 int error),
+	TP_ARGS(set, device, type, from, to, error),
+	TP_STRUCT__entry(
+		__string(set, set)
+		__string(device, device)
+		__field(u32, type)
+		__field(u32, from)
+		__field(u32, to)
+		__field(int, error)
+	),
+	TP_fast_assign(
+		__assign_str(set);
+		__assign_str(device);
+		__entry->type = type;
+		__entry->from = from;
+		__entry->to = to;
+		__entry->error = error;
+	),
+	TP_printk("%s %s %s %s -> %s: %d", __get_str(set), __get_str(device),
+		  __print_symbolic(__entry->type,
+				   { VFIO_MIGMUX_SET_EVENT_TYPE_CALL, "call" },
+				   { VFIO_MIGMUX_SET_EVENT_TYPE_RETURN, "return" },
+				   { VFIO_MIGMUX_SET_EVENT_TYPE_EARLY_START, "early-start" },
+				   { VFIO_MIGMUX_SET_EVENT_TYPE_EARLY_END, "early-end" },
+				   { VFIO_MIGMUX_SET_EVENT_TYPE_CLAIM, "claim" },
+				   { VFIO_MIGMUX_SET_EVENT_TYPE_TAKE_BACK, "take-back" },
+				   { VFIO_MIGMUX_SET_EVENT_TYPE_DROP, "drop" }),
+		  migmux_state_name(__entry->from),
+		  migmux_state_name(__entry->to), __entry->error)
+);
 
 /* Frames, at each station of the pipeline. */
 
