@@ -108,6 +108,8 @@ static bool claim(struct migmux_member *m, struct migmux_hook *hook,
 	u64 saved;
 
 	if (early->error && early->to == target) {
+		migmux_set_event(m, VFIO_MIGMUX_SET_EVENT_TYPE_CLAIM, early->shown,
+				 early->to, early->error, 0);
 		*file = ERR_PTR(early->error);
 		return true;
 	}

@@ -7,6 +7,7 @@
 #include "policy.h"
 
 #define NR_STATES	(VFIO_DEVICE_STATE_PRE_COPY_P2P + 1)
+#define NR_PAIRS	(NR_STATES * NR_STATES)
 #define ALL		((VFIO_MIGMUX_SET_POLICY_BARRIER << 1) - 1)
 
 static bool live(u32 state)
@@ -64,8 +65,9 @@ TEST(steps_of_one_device)
 					VFIO_DEVICE_STATE_STOP));
 	EXPECT_EQ(0, migmux_policy_step(VFIO_DEVICE_STATE_STOP,
 					VFIO_DEVICE_STATE_RESUMING));
-	for (u32 from = 0; from < NR_STATES; from++)
-	for (u32 to = 0; to < NR_STATES; to++) {
+	for (u32 pair = 0; pair < NR_PAIRS; pair++) {
+		const u32 from = pair / NR_STATES, to = pair % NR_STATES;
+
 		if (from == to)
 			EXPECT_EQ(0, migmux_policy_step(from, to));
 		if (from == VFIO_DEVICE_STATE_ERROR || to == VFIO_DEVICE_STATE_ERROR)
@@ -76,8 +78,9 @@ TEST(steps_of_one_device)
 /* No step crosses P2P but that which makes a device ready that has not run. */
 TEST(no_step_crosses_p2p)
 {
-	for (u32 from = 0; from < NR_STATES; from++)
-	for (u32 to = 0; to < NR_STATES; to++) {
+	for (u32 pair = 0; pair < NR_PAIRS; pair++) {
+		const u32 from = pair / NR_STATES, to = pair % NR_STATES;
+
 		if (!migmux_policy_step(from, to) || to == VFIO_DEVICE_STATE_RESUMING)
 			continue;
 		EXPECT_FALSE(live(from) && stopped(to));
@@ -99,9 +102,11 @@ static enum migmux_policy_side expected_side(u32 from, u32 to)
 
 TEST(sides)
 {
-	for (u32 from = 0; from < NR_STATES; from++)
-	for (u32 to = 0; to < NR_STATES; to++)
+	for (u32 pair = 0; pair < NR_PAIRS; pair++) {
+		const u32 from = pair / NR_STATES, to = pair % NR_STATES;
+
 		EXPECT_EQ(expected_side(from, to), migmux_policy_side(from, to));
+	}
 }
 
 /* Who meets, meets in P2P, and comes from the side that is left. */
@@ -135,17 +140,20 @@ TEST(beyond_needs_its_policy)
 	EXPECT_EQ(VFIO_DEVICE_STATE_STOP_COPY,
 		  migmux_policy_beyond(VFIO_DEVICE_STATE_PRE_COPY_P2P,
 				       VFIO_DEVICE_STATE_STOP_COPY, ALL));
-	for (u32 from = 0; from < NR_STATES; from++)
-	for (u32 to = 0; to < NR_STATES; to++)
+	for (u32 pair = 0; pair < NR_PAIRS; pair++) {
+		const u32 from = pair / NR_STATES, to = pair % NR_STATES;
+
 		EXPECT_EQ(from, migmux_policy_beyond(from, to,
 						     VFIO_MIGMUX_SET_POLICY_BARRIER));
+	}
 }
 
 /* What is taken back is not running if the VMM did not know it to run. */
 TEST(ways_back)
 {
-	for (u32 shown = 0; shown < NR_STATES; shown++)
-	for (u32 reached = 0; reached < NR_STATES; reached++) {
+	for (u32 pair = 0; pair < NR_PAIRS; pair++) {
+		const u32 shown = pair / NR_STATES, reached = pair % NR_STATES;
+
 		u32 back = migmux_policy_back(shown, reached);
 
 		if (back == MIGMUX_POLICY_NO_WAY) {

@@ -65,9 +65,9 @@ enum vfio_migmux_set_policy {
 };
 
 /**
- * enum vfio_migmux_set_event_type - What happens to a member of a set. The
- *   VMM's own calls come in pairs of call and return; what the set starts for
- *   it in pairs of early-start and early-end, and then a claim, take-back or
+ * enum vfio_migmux_set_event_type - What happens to a member of a set. What
+ *   the VMM does comes in pairs of call and return; what the set starts for it
+ *   in pairs of early-start and early-end, and then a claim, a take-back or a
  *   drop.
  * @VFIO_MIGMUX_SET_EVENT_TYPE_CALL: The VMM asks for a state.
  * @VFIO_MIGMUX_SET_EVENT_TYPE_RETURN: That call is over.
@@ -75,11 +75,13 @@ enum vfio_migmux_set_policy {
  *   has not asked for yet.
  * @VFIO_MIGMUX_SET_EVENT_TYPE_EARLY_END: That arc is over, and waits for the
  *   VMM.
- * @VFIO_MIGMUX_SET_EVENT_TYPE_CLAIM: The VMM has asked for it, and has got it.
+ * @VFIO_MIGMUX_SET_EVENT_TYPE_CLAIM: The VMM has asked for it, and has got it,
+ *   or its error. There is no call and no return then.
  * @VFIO_MIGMUX_SET_EVENT_TYPE_TAKE_BACK: The VMM did not ask in time; the
  *   device is back where it was.
  * @VFIO_MIGMUX_SET_EVENT_TYPE_DROP: The VMM asked for another state, closed or
- *   reset the device.
+ *   reset the device, or did not ask in time for what failed or has no way
+ *   back.
  */
 enum vfio_migmux_set_event_type {
 	VFIO_MIGMUX_SET_EVENT_TYPE_CALL,
