@@ -50,7 +50,7 @@ static int begin(struct migmux_member *m, struct migmux_early *early)
 	return result;
 }
 
-static void end(struct migmux_member *m, bool moved)
+static void end(struct migmux_member *m, bool moved, u32 state)
 {
 	struct migmux_set *set = m->set;
 	struct pid *old = NULL;
@@ -59,6 +59,7 @@ static void end(struct migmux_member *m, bool moved)
 	m->calls--;
 	m->met = false;
 	m->faulty = !moved;
+	m->seen = state;
 	if (m->driver != task_tgid(current)) {
 		old = m->driver;
 		m->driver = get_pid(task_tgid(current));
@@ -98,36 +99,48 @@ static u64 count_claim(struct migmux_member *m, const struct migmux_early *early
 }
 
 /*
- * Is what was done early what the VMM asks for? If so, @file is its result. A
- * reset since then is noticed here.
+ * What the VMM's call is to what was done early:
+ * CLAIMED: the same; its result is the call's.
+ * ON_THE_WAY: the device is where it would come by.
+ * ASIDE: something else. The VMM does not know where the device is, so its call says
+ * nothing about the others.
+ * LOST: nothing was done, or a reset has undone it.
  */
-static bool claim(struct migmux_member *m, struct migmux_hook *hook,
-		  struct migmux_early *early, u32 target, u64 waited_ns,
-		  struct file **file)
-{
-	u64 saved;
+enum verdict { CLAIMED, ON_THE_WAY, ASIDE, LOST };
 
-	if (early->error && early->to == target) {
-		migmux_set_event(m, VFIO_MIGMUX_SET_EVENT_TYPE_CLAIM, early->shown,
-				 early->to, early->error, 0);
-		*file = ERR_PTR(early->error);
-		return true;
-	}
-	if (early->error || !is_there(hook, early->to) ||
-	    (early->to != target &&
-	     !on_the_way(early->shown, early->to, target))) {
+static enum verdict judge(struct migmux_hook *hook, const struct migmux_early *early,
+			  u32 target)
+{
+	if (early->error)
+		return early->to == target ? CLAIMED : LOST;
+	if (!is_there(hook, early->to))
+		return LOST;
+	if (early->to == target)
+		return CLAIMED;
+	return on_the_way(early->shown, early->to, target) ? ON_THE_WAY : ASIDE;
+}
+
+static enum verdict claim(struct migmux_member *m, struct migmux_hook *hook,
+			  struct migmux_early *early, u32 target, u64 waited_ns,
+			  struct file **file)
+{
+	const enum verdict verdict = judge(hook, early, target);
+	u64 saved = 0;
+
+	if (verdict == ASIDE || verdict == LOST) {
 		migmux_set_event(m, VFIO_MIGMUX_SET_EVENT_TYPE_DROP, early->shown,
 				 early->to, early->error, 0);
-		return false;
+		return verdict;
 	}
-	saved = count_claim(m, early, waited_ns);
+	if (!early->error)
+		saved = count_claim(m, early, waited_ns);
 	migmux_set_event(m, VFIO_MIGMUX_SET_EVENT_TYPE_CLAIM, early->shown,
-			 early->to, 0, saved);
-	if (early->to != target)
-		return false;
-	*file = early->file;
-	early->file = NULL;
-	return true;
+			 early->to, early->error, saved);
+	if (verdict == CLAIMED) {
+		*file = early->error ? ERR_PTR(early->error) : early->file;
+		early->file = NULL;
+	}
+	return verdict;
 }
 
 /*
@@ -140,7 +153,7 @@ static bool follows_locked(const struct migmux_member *sib, u32 from, u32 to)
 	lockdep_assert_held(&sib->set->lock);
 	return sib->hook && !sib->leaving && !sib->faulty && !sib->calls &&
 	       sib->early.state == MIGMUX_EARLY_NONE &&
-	       sib->driver == task_tgid(current) &&
+	       sib->driver == task_tgid(current) && sib->seen == from &&
 	       migmux_hook_can_follow(sib->hook, from, to);
 }
 
@@ -186,9 +199,9 @@ static struct file *change(struct migmux_member *m, struct migmux_hook *hook,
 	return file;
 }
 
-/* The VMM's own call, with the others beside it. */
+/* The VMM's own call, with the others beside it unless it is @alone. */
 static struct file *move(struct migmux_member *m, struct migmux_hook *hook,
-			 enum vfio_device_mig_state target)
+			 enum vfio_device_mig_state target, bool alone)
 {
 	enum vfio_device_mig_state from;
 	struct file *file;
@@ -200,6 +213,8 @@ static struct file *move(struct migmux_member *m, struct migmux_hook *hook,
 	err = hook->orig->migration_get_state(hook->vdev, &from);
 	if (err)
 		return ERR_PTR(err);
+	if (alone)
+		policy = 0;
 	migmux_set_event(m, VFIO_MIGMUX_SET_EVENT_TYPE_CALL, from, target, 0, 0);
 	if (policy & VFIO_MIGMUX_SET_POLICY_BARRIER)
 		err = migmux_meet(m, hook, &from, target);
@@ -223,22 +238,22 @@ struct file *migmux_follow_call(struct migmux_member *m, struct migmux_hook *hoo
 				enum vfio_device_mig_state target)
 {
 	const u64 start_ns = ktime_get_ns();
+	enum verdict verdict = LOST;
 	struct file *file = NULL;
 	struct migmux_early early;
-	bool done = false;
 	int ret;
 
 	ret = begin(m, &early);
 	if (ret < 0)
 		return ERR_PTR(ret);
 	if (ret) {
-		done = claim(m, hook, &early, target, ktime_get_ns() - start_ns,
-			     &file);
+		verdict = claim(m, hook, &early, target,
+				ktime_get_ns() - start_ns, &file);
 		migmux_early_release(&early);
 	}
-	if (!done)
-		file = move(m, hook, target);
-	end(m, !IS_ERR(file));
+	if (verdict != CLAIMED)
+		file = move(m, hook, target, verdict == ASIDE);
+	end(m, !IS_ERR(file), target);
 	return file;
 }
 

@@ -11,6 +11,7 @@
  *    and the set by reference; they find @hook gone, and nobody to lead.
  */
 #include <linux/ctype.h>
+#include <linux/device.h>
 #include <linux/err.h>
 #include <linux/pid.h>
 #include <linux/slab.h>
@@ -74,6 +75,7 @@ static void set_hook(struct migmux_member *m, struct migmux_hook *hook)
 	__must_hold(&migmux_set_lock)
 {
 	struct migmux_set *set = m->set;
+	struct pid *driver;
 
 	lockdep_assert_held(&migmux_set_lock);
 	spin_lock(&set->lock);
@@ -81,7 +83,11 @@ static void set_hook(struct migmux_member *m, struct migmux_hook *hook)
 	set->nr_present += hook ? 1 : -1;
 	if (hook)
 		m->leaving = false;
+	driver = m->driver;
+	m->driver = NULL;
+	m->faulty = false;
 	spin_unlock(&set->lock);
+	put_pid(driver);
 }
 
 /*
@@ -111,25 +117,42 @@ static void detach(struct migmux_member *m)
 	migmux_hook_put(hook);
 }
 
-static int refuse_no_p2p(struct migmux_set *set, struct migmux_hook *hook,
-			 struct netlink_ext_ack *extack)
+static bool lacks_p2p(const struct migmux_hook *hook)
 {
-	struct migmux_hook_info info;
-	bool allowed;
+	return hook && !(hook->vdev->migration_flags & VFIO_MIGRATION_P2P);
+}
 
-	migmux_hook_info_get(hook, &info);
-	spin_lock(&set->lock);
-	allowed = set->config.allow_no_p2p;
-	spin_unlock(&set->lock);
-	if (info.migration_flags & VFIO_MIGRATION_P2P || allowed)
+/**
+ * migmux_member_check_p2p() - may the members be in a set together?
+ * @set: the set
+ * @hook: device of a member that is to be attached, or NULL
+ * @extack: gets the reason of a refusal
+ *
+ * One device alone talks to nobody.
+ *
+ * Context: migmux_set_lock is held.
+ * Return: 0, or -EOPNOTSUPP if a device lacks P2P and that is not allowed.
+ */
+int migmux_member_check_p2p(struct migmux_set *set, struct migmux_hook *hook,
+			    struct netlink_ext_ack *extack)
+{
+	const char *culprit = lacks_p2p(hook) ? hook->name : NULL;
+	struct migmux_member *m;
+
+	lockdep_assert_held(&migmux_set_lock);
+	if (set->config.allow_no_p2p || set->nr_members < 2)
 		return 0;
-	NL_SET_ERR_MSG_FMT(extack,
-			   "'%.41s' does not support P2P: allow-no-p2p, if it does no P2P",
-			   info.name);
+	migmux_set_for_each(set, m)
+		if (lacks_p2p(m->hook))
+			culprit = m->name;
+	if (!culprit)
+		return 0;
+	NL_SET_ERR_MSG_FMT(extack, "'%.27s' lacks P2P: set allow-no-p2p if it does none",
+			   culprit);
 	return -EOPNOTSUPP;
 }
 
-/* Finds the device of a new member, if there is one. */
+/* Finds the device of a new member, if there is one. The last step that can fail. */
 static int find_device(struct migmux_member *m, struct netlink_ext_ack *extack)
 	__must_hold(&migmux_set_lock)
 {
@@ -139,7 +162,7 @@ static int find_device(struct migmux_member *m, struct netlink_ext_ack *extack)
 
 	if (!hook)
 		return 0;
-	err = refuse_no_p2p(m->set, hook, extack) ?: attach(m, hook);
+	err = migmux_member_check_p2p(m->set, hook, extack) ?: attach(m, hook);
 	if (err == -EBUSY) {
 		migmux_hook_info_get(hook, &info);
 		NL_SET_ERR_MSG_FMT(extack, "'%.25s' is in set '%.31s': remove it there first",
@@ -261,7 +284,11 @@ void migmux_member_device_new(struct migmux_hook *hook)
 
 	mutex_lock(&migmux_set_lock);
 	m = migmux_set_find_waiting(hook->name);
-	if (m) {
+	if (m && migmux_member_check_p2p(m->set, hook, NULL)) {
+		dev_warn(hook->vdev->dev,
+			 "vfio_migmux: not in set %s: it, or another one, lacks P2P\n",
+			 m->set->name);
+	} else if (m) {
 		migmux_hook_get(hook);
 		if (attach(m, hook))
 			migmux_hook_put(hook);

@@ -160,12 +160,20 @@ static void get_config(const struct genl_info *info, struct migmux_set_config *c
 			nla_get_u8(attrs[VFIO_MIGMUX_A_SET_ALLOW_NO_P2P]);
 }
 
+/* The policy of an attribute that can come several times does not want a NUL. */
+static const char *handle_of(const struct nlattr *attr, char *buf)
+{
+	nla_strscpy(buf, attr, VFIO_MIGMUX_HANDLE_MAX + 1);
+	return buf;
+}
+
 /*
  * Devices that shall become members leave their automatic sets: those are only for
  * devices that no operator cares for.
  */
 static void free_handles(struct genl_info *info)
 {
+	char buf[VFIO_MIGMUX_HANDLE_MAX + 1];
 	struct migmux_member *m;
 	struct migmux_hook *hook;
 	struct nlattr *attr;
@@ -173,7 +181,7 @@ static void free_handles(struct genl_info *info)
 
 	nlmsg_for_each_attr_type(attr, VFIO_MIGMUX_A_SET_ADD, info->nlhdr, GENL_HDRLEN,
 				 rem) {
-		hook = migmux_hook_get_by_name(nla_data(attr));
+		hook = migmux_hook_get_by_name(handle_of(attr, buf));
 		if (!hook)
 			continue;
 		m = migmux_hook_member(hook);
@@ -189,6 +197,7 @@ static void free_handles(struct genl_info *info)
 static void undo_add(struct genl_info *info, struct migmux_set *set, u32 n)
 	__must_hold(&migmux_set_lock)
 {
+	char buf[VFIO_MIGMUX_HANDLE_MAX + 1];
 	struct migmux_member *m;
 	struct nlattr *attr;
 	int rem;
@@ -197,7 +206,7 @@ static void undo_add(struct genl_info *info, struct migmux_set *set, u32 n)
 				 rem) {
 		if (!n--)
 			return;
-		m = migmux_member_find(set, nla_data(attr));
+		m = migmux_member_find(set, handle_of(attr, buf));
 		if (!m)
 			continue;
 		migmux_member_get(m);
@@ -212,13 +221,14 @@ static void undo_add(struct genl_info *info, struct migmux_set *set, u32 n)
 static int add_members(struct genl_info *info, struct migmux_set *set)
 	__must_hold(&migmux_set_lock)
 {
+	char buf[VFIO_MIGMUX_HANDLE_MAX + 1];
 	struct nlattr *attr;
 	int rem, err;
 	u32 n = 0;
 
 	nlmsg_for_each_attr_type(attr, VFIO_MIGMUX_A_SET_ADD, info->nlhdr, GENL_HDRLEN,
 				 rem) {
-		err = migmux_member_add(set, nla_data(attr), info->extack);
+		err = migmux_member_add(set, handle_of(attr, buf), info->extack);
 		if (err) {
 			undo_add(info, set, n);
 			return err;
@@ -271,15 +281,16 @@ out:
 static int check_removals(struct genl_info *info, struct migmux_set *set)
 	__must_hold(&migmux_set_lock)
 {
+	char buf[VFIO_MIGMUX_HANDLE_MAX + 1];
 	struct nlattr *attr;
 	int rem;
 
 	nlmsg_for_each_attr_type(attr, VFIO_MIGMUX_A_SET_REMOVE, info->nlhdr, GENL_HDRLEN,
 				 rem) {
-		if (migmux_member_find(set, nla_data(attr)))
+		if (migmux_member_find(set, handle_of(attr, buf)))
 			continue;
 		NL_SET_ERR_MSG_ATTR_FMT(info->extack, attr, "'%.41s' is no member",
-					(char *)nla_data(attr));
+					buf);
 		return -ENOENT;
 	}
 	return 0;
@@ -289,13 +300,14 @@ static int check_removals(struct genl_info *info, struct migmux_set *set)
 static void remove_members(struct genl_info *info, struct migmux_set *set)
 	__must_hold(&migmux_set_lock)
 {
+	char buf[VFIO_MIGMUX_HANDLE_MAX + 1];
 	struct migmux_member *m;
 	struct nlattr *attr;
 	int rem;
 
 	nlmsg_for_each_attr_type(attr, VFIO_MIGMUX_A_SET_REMOVE, info->nlhdr, GENL_HDRLEN,
 				 rem) {
-		m = migmux_member_find(set, nla_data(attr));
+		m = migmux_member_find(set, handle_of(attr, buf));
 		if (!m)
 			continue;
 		migmux_member_get(m);
@@ -332,7 +344,7 @@ int vfio_migmux_nl_set_set_doit(struct sk_buff *skb, struct genl_info *info)
 	config = old;
 	get_config(info, &config);
 	migmux_set_configure(set, &config);
-	err = add_members(info, set);
+	err = migmux_member_check_p2p(set, NULL, info->extack) ?: add_members(info, set);
 	if (err) {
 		migmux_set_configure(set, &old);
 		goto out_put;

@@ -114,6 +114,8 @@ struct migmux_early {
  * @leaving: nothing is started early any more; set's lock
  * @driver: the process that moved the device since it was opened, with a
  *	reference, or NULL; set's lock
+ * @seen: the state that @driver last got; only worth anything as long as the device
+ *	is there; set's lock
  * @faulty: its last arc failed: it does not follow until the VMM moved it;
  *	set's lock
  * @calls: calls of the VMM that are inside; set's lock
@@ -136,6 +138,7 @@ struct migmux_member {
 	struct migmux_hook *hook;
 	bool leaving;
 	struct pid *driver;
+	u32 seen;
 	bool faulty;
 	u32 calls;
 	bool met;
@@ -235,6 +238,8 @@ void migmux_set_exit(void);
 int migmux_member_add(struct migmux_set *set, const char *name,
 		      struct netlink_ext_ack *extack);
 struct migmux_member *migmux_member_find(struct migmux_set *set, const char *name);
+int migmux_member_check_p2p(struct migmux_set *set, struct migmux_hook *hook,
+			    struct netlink_ext_ack *extack);
 void migmux_member_leave(struct migmux_member *m);
 void migmux_member_drop(struct migmux_member *m);
 void migmux_member_get(struct migmux_member *m);
