@@ -117,9 +117,15 @@ static void detach(struct migmux_member *m)
 	migmux_hook_put(hook);
 }
 
-static bool lacks_p2p(const struct migmux_hook *hook)
+static bool lacks_p2p(struct migmux_hook *hook)
 {
-	return hook && !(hook->vdev->migration_flags & VFIO_MIGRATION_P2P);
+	struct migmux_hook_info info;
+
+	if (!hook)
+		return false;
+	/* asked so because the device may be going right now */
+	migmux_hook_info_get(hook, &info);
+	return !info.gone && !(info.migration_flags & VFIO_MIGRATION_P2P);
 }
 
 /**
