@@ -20,12 +20,12 @@ static void print_options(FILE *out, const struct command *cmd)
 	for (o = cmd->options; o && o->name; o++) {
 		snprintf(left, sizeof(left), "--%s%s%s", o->name,
 			 o->arg ? " " : "", o->arg ? o->arg : "");
-		fprintf(out, "      %-20s %s\n", left, o->help);
+		fprintf(out, "      %-22s %s\n", left, o->help);
 	}
-	fprintf(out, "  -j, --json               print JSON\n");
-	fprintf(out, "  -h, --help               print this help\n");
+	fprintf(out, "  -j, --json                 print JSON\n");
+	fprintf(out, "  -h, --help                 print this help\n");
 	if (!strcmp(cmd->name, "vfmig"))
-		fprintf(out, "  -V, --version            print the version\n");
+		fprintf(out, "  -V, --version              print the version\n");
 }
 
 static void print_help(FILE *out, struct app *app, const struct command *cmd)
@@ -161,6 +161,66 @@ int command_args(struct app *app, const struct command *cmd, int argc, char **ar
 		return -1;
 	}
 	return n;
+}
+
+/**
+ * command_only_args() - the command line of a command without options of its own
+ * @app: the run
+ * @cmd: the command
+ * @argc: as given to the command
+ * @argv: as given to the command
+ *
+ * Return: as command_args().
+ */
+int command_only_args(struct app *app, const struct command *cmd, int argc, char **argv)
+{
+	if (command_option(app, cmd, argc, argv) < 0)
+		return -1;
+	return command_args(app, cmd, argc, argv);
+}
+
+/**
+ * command_check() - check positional arguments that are all of one kind
+ * @app: the run
+ * @argc: as given to the command
+ * @argv: as given to the command
+ * @first: index of the first of them, argv[argc - 1] is the last
+ * @check: returns NULL, or what is wrong
+ *
+ * Return: 0, or -1 when the run is over, with app->status set.
+ */
+int command_check(struct app *app, int argc, char **argv, int first,
+		  const char *(*check)(const char *arg))
+{
+	const char *wrong;
+
+	for (int i = first; i < argc; i++) {
+		wrong = check(argv[i]);
+		if (wrong) {
+			command_usage(app, "%s: %s", argv[i], wrong);
+			return -1;
+		}
+	}
+	return 0;
+}
+
+/**
+ * command_name() - the command line of a command that is about one object
+ * @app: the run
+ * @cmd: the command, whose first argument is the object's name
+ * @argc: as given to the command
+ * @argv: as given to the command; its options may have been read already
+ * @check: returns NULL, or what is wrong with a name
+ *
+ * Return: the name, or NULL when the run is over, with app->status set.
+ */
+const char *command_name(struct app *app, const struct command *cmd, int argc, char **argv,
+			 const char *(*check)(const char *arg))
+{
+	if (command_only_args(app, cmd, argc, argv) < 0 ||
+	    command_check(app, optind + 1, argv, optind, check))
+		return NULL;
+	return argv[optind];
 }
 
 static int dispatch_sub(struct app *app, const struct command *cmd, int argc, char **argv)

@@ -13,7 +13,7 @@ enum {
 	VFMIG_USAGE = 1,
 	/* refused by the kernel, or failed as a whole */
 	VFMIG_REFUSED = 2,
-	/* no such device, link or session */
+	/* no such device, set, link or session */
 	VFMIG_MISSING = 3,
 	/* some devices failed, others did not */
 	VFMIG_PARTIAL = 4,
@@ -23,7 +23,7 @@ enum {
  * struct app - one run of the tool
  * @json: print JSON
  * @path: the command so far, "vfmig link listen", for messages and help
- * @status: exit code after command_option() returned a negative value
+ * @status: exit code after a function said that the run is over
  */
 struct app {
 	bool json;
@@ -71,6 +71,11 @@ struct command {
 int command_dispatch(struct app *app, const struct command *cmd, int argc, char **argv);
 int command_option(struct app *app, const struct command *cmd, int argc, char **argv);
 int command_args(struct app *app, const struct command *cmd, int argc, char **argv);
+int command_only_args(struct app *app, const struct command *cmd, int argc, char **argv);
+const char *command_name(struct app *app, const struct command *cmd, int argc, char **argv,
+			 const char *(*check)(const char *arg));
+int command_check(struct app *app, int argc, char **argv, int first,
+		  const char *(*check)(const char *arg));
 int command_usage(struct app *app, const char *fmt, ...)
 	__attribute((format(printf, 2, 3)));
 

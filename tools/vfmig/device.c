@@ -13,12 +13,12 @@
 static void print_table(const struct device_list *list)
 {
 	static const char * const header[] = {
-		"device", "driver", "can", "hooked", "users", "session", "arcs", "refused",
+		"device", "driver", "can", "hooked", "set", "users", "session", "arcs", "refused",
 	};
 	char buf[OUTPUT_UNIT_MAX];
 	struct table t;
 
-	table_begin(&t, 8, 1U << 4 | 1U << 5 | 1U << 6 | 1U << 7, header);
+	table_begin(&t, 9, 1U << 5 | 1U << 6 | 1U << 7 | 1U << 8, header);
 	for (size_t i = 0; i < list->n; i++) {
 		const struct device *d = &list->v[i];
 
@@ -26,6 +26,7 @@ static void print_table(const struct device_list *list)
 		table_cell(&t, "%s", d->driver);
 		table_cell(&t, "%s", output_migration(buf, d->migration_flags));
 		table_cell(&t, "%s", d->pinned ? "pinned" : d->hooked ? "yes" : "no");
+		table_cell(&t, "%s", d->set[0] ? d->set : "-");
 		table_cell(&t, "%u", d->users);
 		if (d->session)
 			table_cell(&t, "%u", d->session);
@@ -37,40 +38,22 @@ static void print_table(const struct device_list *list)
 	table_end(&t, stdout);
 }
 
-static void print_list(const struct app *app, const struct device_list *list)
-{
-	struct json_object *array;
-
-	if (!app->json) {
-		print_table(list);
-		return;
-	}
-	array = json_object_new_array();
-	for (size_t i = 0; i < list->n; i++)
-		json_object_array_add(array, json_device(&list->v[i]));
-	json_finish(array, stdout, false);
-}
-
 int device_list(struct app *app, const struct command *cmd, int argc, char **argv)
 {
 	struct device_list list = { 0 };
 	struct genl g;
-	int ret;
 
-	if (command_option(app, cmd, argc, argv) < 0)
+	if (command_only_args(app, cmd, argc, argv) < 0 || genl_open(&g, app))
 		return app->status;
-	if (command_args(app, cmd, argc, argv) < 0)
-		return app->status;
-	ret = genl_open(&g);
-	if (ret)
-		return ret;
 	if (fetch_devices(&g, NULL, &list))
-		ret = genl_complain(&g, "cannot list devices", "");
+		app->status = genl_complain(&g, "cannot list devices", "");
+	else if (app->json)
+		json_finish(json_devices(&list, false), stdout, false);
 	else
-		print_list(app, &list);
+		print_table(&list);
 	free(list.v);
 	genl_close(&g);
-	return ret;
+	return app->status;
 }
 
 static void print_device(const struct device *d)
@@ -82,6 +65,8 @@ static void print_device(const struct device *d)
 	printf("  can       %s\n", output_migration(buf, d->migration_flags));
 	printf("  hooked    %s\n", d->pinned ? "yes, by device hook" : d->hooked ? "yes" : "no");
 	printf("  users     %u\n", d->users);
+	if (d->set[0])
+		printf("  set       %s\n", d->set);
 	if (d->session)
 		printf("  session   %u\n", d->session);
 	printf("  arcs      %u\n", d->arcs);
@@ -90,32 +75,21 @@ static void print_device(const struct device *d)
 
 static int device_show(struct app *app, const struct command *cmd, int argc, char **argv)
 {
-	char handle[VFIO_MIGMUX_HANDLE_MAX + 1];
+	const char *handle = command_name(app, cmd, argc, argv, parse_handle);
 	struct device_list list = { 0 };
-	const char *wrong;
 	struct genl g;
-	int ret;
 
-	if (command_option(app, cmd, argc, argv) < 0)
+	if (!handle || genl_open(&g, app))
 		return app->status;
-	if (command_args(app, cmd, argc, argv) < 0)
-		return app->status;
-	wrong = parse_handle(argv[optind], handle);
-	if (wrong)
-		return command_usage(app, "%s: %s", argv[optind], wrong);
-
-	ret = genl_open(&g);
-	if (ret)
-		return ret;
 	if (fetch_devices(&g, handle, &list))
-		ret = genl_complain(&g, "cannot show", handle);
+		app->status = genl_complain(&g, "cannot show", handle);
 	else if (list.n && app->json)
 		json_finish(json_device(&list.v[0]), stdout, false);
 	else if (list.n)
 		print_device(&list.v[0]);
 	free(list.v);
 	genl_close(&g);
-	return ret;
+	return app->status;
 }
 
 /*
@@ -125,27 +99,14 @@ static int device_show(struct app *app, const struct command *cmd, int argc, cha
 static int for_each(struct app *app, const struct command *cmd, int argc, char **argv,
 		    uint8_t request, const char *what)
 {
-	char handle[VFIO_MIGMUX_HANDLE_MAX + 1];
-	const char *wrong;
+	int ret = VFMIG_OK, failed = 0;
 	struct nl_msg *msg;
-	int ret, one, failed = 0;
 	struct genl g;
-	int n, i;
+	int n, i, one;
 
-	if (command_option(app, cmd, argc, argv) < 0)
+	n = command_only_args(app, cmd, argc, argv);
+	if (n < 0 || command_check(app, argc, argv, optind, parse_handle) || genl_open(&g, app))
 		return app->status;
-	n = command_args(app, cmd, argc, argv);
-	if (n < 0)
-		return app->status;
-	for (i = optind; i < argc; i++) {
-		wrong = parse_handle(argv[i], handle);
-		if (wrong)
-			return command_usage(app, "%s: %s", argv[i], wrong);
-	}
-
-	ret = genl_open(&g);
-	if (ret)
-		return ret;
 	for (i = optind; i < argc; i++) {
 		msg = genl_request(&g, request, 0);
 		nla_put_string(msg, VFIO_MIGMUX_A_DEVICE_HANDLE, argv[i]);

@@ -1,26 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Netlink messages to the model.
+ * Netlink messages to the model. Sets have a file of their own, fetch_set.c.
  */
 #include <string.h>
 
+#include "attr.h"
 #include "fetch.h"
-
-static uint32_t get_u32(struct nlattr **tb, int type)
-{
-	return tb[type] && nla_len(tb[type]) >= 4 ? nla_get_u32(tb[type]) : 0;
-}
-
-static uint64_t get_u64(struct nlattr **tb, int type)
-{
-	return tb[type] && nla_len(tb[type]) >= 8 ? nla_get_u64(tb[type]) : 0;
-}
-
-static void get_string(struct nlattr **tb, int type, char *out, size_t size)
-{
-	if (tb[type])
-		nla_strlcpy(out, tb[type], size);
-}
 
 /**
  * fetch_device() - a device's attributes to the model
@@ -34,15 +19,16 @@ void fetch_device(struct nlattr *attrs, int len, struct device *dev)
 
 	if (nla_parse(tb, VFIO_MIGMUX_A_DEVICE_MAX, attrs, len, NULL))
 		return;
-	get_string(tb, VFIO_MIGMUX_A_DEVICE_HANDLE, dev->handle, sizeof(dev->handle));
-	get_string(tb, VFIO_MIGMUX_A_DEVICE_DRIVER, dev->driver, sizeof(dev->driver));
-	dev->migration_flags = get_u32(tb, VFIO_MIGMUX_A_DEVICE_MIGRATION_FLAGS);
+	attr_string(tb, VFIO_MIGMUX_A_DEVICE_HANDLE, dev->handle, sizeof(dev->handle));
+	attr_string(tb, VFIO_MIGMUX_A_DEVICE_DRIVER, dev->driver, sizeof(dev->driver));
+	dev->migration_flags = attr_u32(tb, VFIO_MIGMUX_A_DEVICE_MIGRATION_FLAGS);
 	dev->hooked = tb[VFIO_MIGMUX_A_DEVICE_HOOKED];
 	dev->pinned = tb[VFIO_MIGMUX_A_DEVICE_PINNED];
-	dev->users = get_u32(tb, VFIO_MIGMUX_A_DEVICE_USERS);
-	dev->session = get_u32(tb, VFIO_MIGMUX_A_DEVICE_SESSION);
-	dev->arcs = get_u32(tb, VFIO_MIGMUX_A_DEVICE_ARCS);
-	dev->refused = get_u32(tb, VFIO_MIGMUX_A_DEVICE_REFUSED);
+	dev->users = attr_u32(tb, VFIO_MIGMUX_A_DEVICE_USERS);
+	dev->session = attr_u32(tb, VFIO_MIGMUX_A_DEVICE_SESSION);
+	dev->arcs = attr_u32(tb, VFIO_MIGMUX_A_DEVICE_ARCS);
+	dev->refused = attr_u32(tb, VFIO_MIGMUX_A_DEVICE_REFUSED);
+	attr_string(tb, VFIO_MIGMUX_A_DEVICE_SET, dev->set, sizeof(dev->set));
 	dev->gone = tb[VFIO_MIGMUX_A_DEVICE_GONE];
 }
 
@@ -58,11 +44,11 @@ void fetch_link(struct nlattr *attrs, int len, struct link *link)
 
 	if (nla_parse(tb, VFIO_MIGMUX_A_LINK_MAX, attrs, len, NULL))
 		return;
-	get_string(tb, VFIO_MIGMUX_A_LINK_NAME, link->name, sizeof(link->name));
-	link->state = get_u32(tb, VFIO_MIGMUX_A_LINK_STATE);
-	link->channels = get_u32(tb, VFIO_MIGMUX_A_LINK_CHANNELS);
-	link->session = get_u32(tb, VFIO_MIGMUX_A_LINK_SESSION);
-	get_string(tb, VFIO_MIGMUX_A_LINK_ERROR, link->error, sizeof(link->error));
+	attr_string(tb, VFIO_MIGMUX_A_LINK_NAME, link->name, sizeof(link->name));
+	link->state = attr_u32(tb, VFIO_MIGMUX_A_LINK_STATE);
+	link->channels = attr_u32(tb, VFIO_MIGMUX_A_LINK_CHANNELS);
+	link->session = attr_u32(tb, VFIO_MIGMUX_A_LINK_SESSION);
+	attr_string(tb, VFIO_MIGMUX_A_LINK_ERROR, link->error, sizeof(link->error));
 	link->gone = tb[VFIO_MIGMUX_A_LINK_GONE];
 }
 
@@ -72,13 +58,13 @@ static void fetch_channel(struct nlattr *attrs, int len, struct channel *ch)
 
 	if (nla_parse(tb, VFIO_MIGMUX_A_CHANNEL_MAX, attrs, len, NULL))
 		return;
-	get_string(tb, VFIO_MIGMUX_A_CHANNEL_LINK, ch->link, sizeof(ch->link));
-	ch->id = get_u32(tb, VFIO_MIGMUX_A_CHANNEL_ID);
-	get_string(tb, VFIO_MIGMUX_A_CHANNEL_LOCAL, ch->local, sizeof(ch->local));
-	get_string(tb, VFIO_MIGMUX_A_CHANNEL_PEER, ch->peer, sizeof(ch->peer));
-	ch->send_method = get_u32(tb, VFIO_MIGMUX_A_CHANNEL_SEND_METHOD);
-	ch->sent = get_u64(tb, VFIO_MIGMUX_A_CHANNEL_SENT);
-	ch->received = get_u64(tb, VFIO_MIGMUX_A_CHANNEL_RECEIVED);
+	attr_string(tb, VFIO_MIGMUX_A_CHANNEL_LINK, ch->link, sizeof(ch->link));
+	ch->id = attr_u32(tb, VFIO_MIGMUX_A_CHANNEL_ID);
+	attr_string(tb, VFIO_MIGMUX_A_CHANNEL_LOCAL, ch->local, sizeof(ch->local));
+	attr_string(tb, VFIO_MIGMUX_A_CHANNEL_PEER, ch->peer, sizeof(ch->peer));
+	ch->send_method = attr_u32(tb, VFIO_MIGMUX_A_CHANNEL_SEND_METHOD);
+	ch->sent = attr_u64(tb, VFIO_MIGMUX_A_CHANNEL_SENT);
+	ch->received = attr_u64(tb, VFIO_MIGMUX_A_CHANNEL_RECEIVED);
 }
 
 static void fetch_span(struct nlattr *nest, struct session_device *dev)
@@ -89,11 +75,11 @@ static void fetch_span(struct nlattr *nest, struct session_device *dev)
 	if (nla_parse_nested(tb, VFIO_MIGMUX_A_SPAN_MAX, nest, NULL) ||
 	    !tb[VFIO_MIGMUX_A_SPAN_PHASE])
 		return;
-	phase = get_u32(tb, VFIO_MIGMUX_A_SPAN_PHASE);
+	phase = attr_u32(tb, VFIO_MIGMUX_A_SPAN_PHASE);
 	if (phase >= VFIO_MIGMUX_NR_PHASES)	/* of a later kernel */
 		return;
-	dev->t.phases[phase].start_ns = get_u64(tb, VFIO_MIGMUX_A_SPAN_START);
-	dev->t.phases[phase].end_ns = get_u64(tb, VFIO_MIGMUX_A_SPAN_END);
+	dev->t.phases[phase].start_ns = attr_u64(tb, VFIO_MIGMUX_A_SPAN_START);
+	dev->t.phases[phase].end_ns = attr_u64(tb, VFIO_MIGMUX_A_SPAN_END);
 }
 
 static void fetch_session_device(struct nlattr *nest, struct session_device *dev)
@@ -104,20 +90,20 @@ static void fetch_session_device(struct nlattr *nest, struct session_device *dev
 
 	if (nla_parse_nested(tb, VFIO_MIGMUX_A_SESSION_DEVICE_MAX, nest, NULL))
 		return;
-	dev->t.index = get_u32(tb, VFIO_MIGMUX_A_SESSION_DEVICE_INDEX);
-	get_string(tb, VFIO_MIGMUX_A_SESSION_DEVICE_HANDLE, dev->handle, sizeof(dev->handle));
-	get_string(tb, VFIO_MIGMUX_A_SESSION_DEVICE_IDSTR, dev->idstr, sizeof(dev->idstr));
-	dev->instance_id = get_u32(tb, VFIO_MIGMUX_A_SESSION_DEVICE_INSTANCE_ID);
-	dev->t.state = get_u32(tb, VFIO_MIGMUX_A_SESSION_DEVICE_STATE);
-	dev->t.error = (int32_t)get_u32(tb, VFIO_MIGMUX_A_SESSION_DEVICE_ERROR);
-	dev->t.nr_channels = get_u32(tb, VFIO_MIGMUX_A_SESSION_DEVICE_CHANNELS);
-	dev->t.bytes = get_u64(tb, VFIO_MIGMUX_A_SESSION_DEVICE_BYTES);
-	dev->t.frames = get_u64(tb, VFIO_MIGMUX_A_SESSION_DEVICE_FRAMES);
-	dev->t.first_byte_ns = get_u64(tb, VFIO_MIGMUX_A_SESSION_DEVICE_FIRST_BYTE);
-	dev->t.last_byte_ns = get_u64(tb, VFIO_MIGMUX_A_SESSION_DEVICE_LAST_BYTE);
-	dev->t.stall_device_ns = get_u64(tb, VFIO_MIGMUX_A_SESSION_DEVICE_STALL_DEVICE);
-	dev->t.stall_staging_ns = get_u64(tb, VFIO_MIGMUX_A_SESSION_DEVICE_STALL_STAGING);
-	dev->t.stall_wire_ns = get_u64(tb, VFIO_MIGMUX_A_SESSION_DEVICE_STALL_WIRE);
+	dev->t.index = attr_u32(tb, VFIO_MIGMUX_A_SESSION_DEVICE_INDEX);
+	attr_string(tb, VFIO_MIGMUX_A_SESSION_DEVICE_HANDLE, dev->handle, sizeof(dev->handle));
+	attr_string(tb, VFIO_MIGMUX_A_SESSION_DEVICE_IDSTR, dev->idstr, sizeof(dev->idstr));
+	dev->instance_id = attr_u32(tb, VFIO_MIGMUX_A_SESSION_DEVICE_INSTANCE_ID);
+	dev->t.state = attr_u32(tb, VFIO_MIGMUX_A_SESSION_DEVICE_STATE);
+	dev->t.error = (int32_t)attr_u32(tb, VFIO_MIGMUX_A_SESSION_DEVICE_ERROR);
+	dev->t.nr_channels = attr_u32(tb, VFIO_MIGMUX_A_SESSION_DEVICE_CHANNELS);
+	dev->t.bytes = attr_u64(tb, VFIO_MIGMUX_A_SESSION_DEVICE_BYTES);
+	dev->t.frames = attr_u64(tb, VFIO_MIGMUX_A_SESSION_DEVICE_FRAMES);
+	dev->t.first_byte_ns = attr_u64(tb, VFIO_MIGMUX_A_SESSION_DEVICE_FIRST_BYTE);
+	dev->t.last_byte_ns = attr_u64(tb, VFIO_MIGMUX_A_SESSION_DEVICE_LAST_BYTE);
+	dev->t.stall_device_ns = attr_u64(tb, VFIO_MIGMUX_A_SESSION_DEVICE_STALL_DEVICE);
+	dev->t.stall_staging_ns = attr_u64(tb, VFIO_MIGMUX_A_SESSION_DEVICE_STALL_STAGING);
+	dev->t.stall_wire_ns = attr_u64(tb, VFIO_MIGMUX_A_SESSION_DEVICE_STALL_WIRE);
 
 	nla_for_each_nested(pos, nest, rem)
 		if (nla_type(pos) == VFIO_MIGMUX_A_SESSION_DEVICE_SPAN)
@@ -131,24 +117,25 @@ static void fetch_milestone(struct nlattr *nest, struct session *s)
 
 	if (nla_parse_nested(tb, VFIO_MIGMUX_A_MILESTONE_MAX, nest, NULL))
 		return;
-	bits = get_u32(tb, VFIO_MIGMUX_A_MILESTONE_BIT);
+	bits = attr_u32(tb, VFIO_MIGMUX_A_MILESTONE_BIT);
 	for (bit = 0; bit < MODEL_NR_MILESTONES; bit++)
 		if (bits == 1U << bit)
-			s->milestone_ns[bit] = get_u64(tb, VFIO_MIGMUX_A_MILESTONE_AT);
+			s->milestone_ns[bit] = attr_u64(tb, VFIO_MIGMUX_A_MILESTONE_AT);
 }
 
 static void fetch_summary(struct nlattr **tb, struct session *s)
 {
-	s->role = get_u32(tb, VFIO_MIGMUX_A_SESSION_ROLE);
-	s->pid = get_u32(tb, VFIO_MIGMUX_A_SESSION_PID);
-	get_string(tb, VFIO_MIGMUX_A_SESSION_COMM, s->comm, sizeof(s->comm));
-	get_string(tb, VFIO_MIGMUX_A_SESSION_LINK, s->link, sizeof(s->link));
+	s->role = attr_u32(tb, VFIO_MIGMUX_A_SESSION_ROLE);
+	s->pid = attr_u32(tb, VFIO_MIGMUX_A_SESSION_PID);
+	attr_string(tb, VFIO_MIGMUX_A_SESSION_COMM, s->comm, sizeof(s->comm));
+	attr_string(tb, VFIO_MIGMUX_A_SESSION_LINK, s->link, sizeof(s->link));
+	attr_string(tb, VFIO_MIGMUX_A_SESSION_SET, s->set, sizeof(s->set));
 	s->closed = tb[VFIO_MIGMUX_A_SESSION_CLOSED];
-	s->milestones = get_u32(tb, VFIO_MIGMUX_A_SESSION_MILESTONES);
-	s->error = get_u32(tb, VFIO_MIGMUX_A_SESSION_ERROR);
-	get_string(tb, VFIO_MIGMUX_A_SESSION_ERROR_TEXT, s->error_text, sizeof(s->error_text));
-	s->staging_budget = get_u64(tb, VFIO_MIGMUX_A_SESSION_STAGING_BUDGET);
-	s->staging_peak = get_u64(tb, VFIO_MIGMUX_A_SESSION_STAGING_PEAK);
+	s->milestones = attr_u32(tb, VFIO_MIGMUX_A_SESSION_MILESTONES);
+	s->error = attr_u32(tb, VFIO_MIGMUX_A_SESSION_ERROR);
+	attr_string(tb, VFIO_MIGMUX_A_SESSION_ERROR_TEXT, s->error_text, sizeof(s->error_text));
+	s->staging_budget = attr_u64(tb, VFIO_MIGMUX_A_SESSION_STAGING_BUDGET);
+	s->staging_peak = attr_u64(tb, VFIO_MIGMUX_A_SESSION_STAGING_PEAK);
 }
 
 /*
@@ -167,7 +154,7 @@ static void add_session(uint8_t cmd, struct nlattr *attrs, int len, void *arg)
 	(void)cmd;
 	if (nla_parse(tb, VFIO_MIGMUX_A_SESSION_MAX, attrs, len, NULL))
 		return;
-	id = get_u32(tb, VFIO_MIGMUX_A_SESSION_ID);
+	id = attr_u32(tb, VFIO_MIGMUX_A_SESSION_ID);
 	if (!list->n || list->v[list->n - 1].id != id) {
 		list->v = model_grow(list->v, list->n, sizeof(*list->v));
 		list->v[list->n++].id = id;
@@ -198,16 +185,16 @@ void fetch_event(struct nlattr *attrs, int len, struct event *e)
 
 	if (nla_parse(tb, VFIO_MIGMUX_A_EVENT_MAX, attrs, len, NULL))
 		return;
-	e->session = get_u32(tb, VFIO_MIGMUX_A_EVENT_SESSION);
-	e->type = get_u32(tb, VFIO_MIGMUX_A_EVENT_TYPE);
-	get_string(tb, VFIO_MIGMUX_A_EVENT_DEVICE, e->device, sizeof(e->device));
-	e->channel = get_u32(tb, VFIO_MIGMUX_A_EVENT_CHANNEL);
+	e->session = attr_u32(tb, VFIO_MIGMUX_A_EVENT_SESSION);
+	e->type = attr_u32(tb, VFIO_MIGMUX_A_EVENT_TYPE);
+	attr_string(tb, VFIO_MIGMUX_A_EVENT_DEVICE, e->device, sizeof(e->device));
+	e->channel = attr_u32(tb, VFIO_MIGMUX_A_EVENT_CHANNEL);
 	e->has_channel = tb[VFIO_MIGMUX_A_EVENT_CHANNEL] &&
 			 e->channel != VFIO_MIGMUX_INDEX_NONE;
-	e->value = get_u32(tb, VFIO_MIGMUX_A_EVENT_VALUE);
-	e->error = get_u32(tb, VFIO_MIGMUX_A_EVENT_ERROR);
-	get_string(tb, VFIO_MIGMUX_A_EVENT_TEXT, e->text, sizeof(e->text));
-	e->at = get_u64(tb, VFIO_MIGMUX_A_EVENT_AT);
+	e->value = attr_u32(tb, VFIO_MIGMUX_A_EVENT_VALUE);
+	e->error = attr_u32(tb, VFIO_MIGMUX_A_EVENT_ERROR);
+	attr_string(tb, VFIO_MIGMUX_A_EVENT_TEXT, e->text, sizeof(e->text));
+	e->at = attr_u64(tb, VFIO_MIGMUX_A_EVENT_AT);
 }
 
 static void add_device(uint8_t cmd, struct nlattr *attrs, int len, void *arg)

@@ -16,9 +16,11 @@
 
 #include <linux/vfio_migmux_netlink.h>
 
-#include "command.h"
 #include "genl.h"
 #include "output.h"
+
+/* Room for the names of some hundred devices. */
+#define REQUEST_MAX 65536
 
 /* One request's state while its replies are read. */
 struct talk {
@@ -31,19 +33,21 @@ struct talk {
 /**
  * genl_open() - open a socket of the family
  * @g: set up
+ * @app: the run
  *
- * Return: 0, or an exit code after it said why.
+ * Return: 0, or -1 when the run is over: it has said why, and app->status is set.
  */
-int genl_open(struct genl *g)
+int genl_open(struct genl *g, struct app *app)
 {
 	int one = 1;
 	int ret;
 
+	app->status = VFMIG_REFUSED;
 	memset(g, 0, sizeof(*g));
 	g->sock = nl_socket_alloc();
 	if (!g->sock) {
 		output_error("no memory for a netlink socket");
-		return VFMIG_REFUSED;
+		return -1;
 	}
 	ret = genl_connect(g->sock);
 	if (ret) {
@@ -60,12 +64,13 @@ int genl_open(struct genl *g)
 	setsockopt(nl_socket_get_fd(g->sock), SOL_NETLINK, NETLINK_CAP_ACK, &one, sizeof(one));
 	/* a session with many devices is longer than a page */
 	nl_socket_enable_msg_peek(g->sock);
+	app->status = VFMIG_OK;
 	return 0;
 
 err_free:
 	nl_socket_free(g->sock);
 	g->sock = NULL;
-	return VFMIG_REFUSED;
+	return -1;
 }
 
 /**
@@ -88,7 +93,7 @@ void genl_close(struct genl *g)
  */
 struct nl_msg *genl_request(struct genl *g, uint8_t cmd, int flags)
 {
-	struct nl_msg *msg = nlmsg_alloc();
+	struct nl_msg *msg = nlmsg_alloc_size(REQUEST_MAX);
 
 	if (!msg || !genlmsg_put(msg, NL_AUTO_PORT, NL_AUTO_SEQ, g->family, 0,
 				 flags | NLM_F_REQUEST | NLM_F_ACK, cmd,

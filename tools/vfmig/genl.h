@@ -10,6 +10,8 @@
 #include <netlink/attr.h>
 #include <netlink/msg.h>
 
+#include "command.h"
+
 /**
  * struct genl - a socket of the family
  * @sock: libnl's
@@ -27,7 +29,7 @@ struct genl {
 /* Called for each message of a reply, with the attributes behind the header. */
 typedef void (*genl_reply_fn)(uint8_t cmd, struct nlattr *attrs, int len, void *arg);
 
-int genl_open(struct genl *g);
+int genl_open(struct genl *g, struct app *app);
 void genl_close(struct genl *g);
 struct nl_msg *genl_request(struct genl *g, uint8_t cmd, int flags);
 int genl_talk(struct genl *g, struct nl_msg *msg, genl_reply_fn fn, void *arg);

@@ -2,6 +2,7 @@
 /*
  * The model as JSON. Keys and units are an interface: vfmig(8) and its
  * companions document them. What is unknown or does not apply is left out.
+ * Sets have a file of their own, json_set.c.
  */
 #include "libvfmig.h"
 #include "output.h"
@@ -23,13 +24,13 @@ void json_add_string(struct json_object *o, const char *key, const char *value)
 	json_object_object_add(o, key, json_object_new_string(value));
 }
 
-static void add_nonzero(struct json_object *o, const char *key, uint64_t value)
+void json_add_nonzero(struct json_object *o, const char *key, uint64_t value)
 {
 	if (value)
 		json_add_u64(o, key, value);
 }
 
-static void add_nonempty(struct json_object *o, const char *key, const char *value)
+void json_add_nonempty(struct json_object *o, const char *key, const char *value)
 {
 	if (*value)
 		json_add_string(o, key, value);
@@ -70,12 +71,28 @@ struct json_object *json_device(const struct device *dev)
 	json_add_bool(o, "hooked", dev->hooked);
 	json_add_bool(o, "pinned", dev->pinned);
 	json_add_u64(o, "users", dev->users);
-	add_nonzero(o, "session", dev->session);
+	json_add_nonempty(o, "set", dev->set);
+	json_add_nonzero(o, "session", dev->session);
 	json_add_u64(o, "arcs", dev->arcs);
 	json_add_u64(o, "refused", dev->refused);
 	if (dev->gone)
 		json_add_bool(o, "gone", true);
 	return o;
+}
+
+/**
+ * json_devices() - an array of devices
+ * @list: the devices
+ * @hooked: only those that are hooked
+ */
+struct json_object *json_devices(const struct device_list *list, bool hooked)
+{
+	struct json_object *array = json_object_new_array();
+
+	for (size_t i = 0; i < list->n; i++)
+		if (!hooked || list->v[i].hooked)
+			json_object_array_add(array, json_device(&list->v[i]));
+	return array;
 }
 
 static struct json_object *json_channel(const struct channel *ch)
@@ -104,8 +121,8 @@ struct json_object *json_link(const struct link *link, const struct channel_list
 	json_add_string(o, "name", link->name);
 	json_add_string(o, "state", model_link_state_name(link->state));
 	json_add_u64(o, "nr_channels", link->channels);
-	add_nonzero(o, "session", link->session);
-	add_nonempty(o, "error", link->error);
+	json_add_nonzero(o, "session", link->session);
+	json_add_nonempty(o, "error", link->error);
 	if (link->gone)
 		json_add_bool(o, "gone", true);
 	if (!channels)
@@ -118,6 +135,19 @@ struct json_object *json_link(const struct link *link, const struct channel_list
 	return o;
 }
 
+/**
+ * json_links() - an array of links without their channels
+ * @list: the links
+ */
+struct json_object *json_links(const struct link_list *list)
+{
+	struct json_object *array = json_object_new_array();
+
+	for (size_t i = 0; i < list->n; i++)
+		json_object_array_add(array, json_link(&list->v[i], NULL));
+	return array;
+}
+
 static struct json_object *json_phases(const struct vfio_migmux_timeline_device *t)
 {
 	struct json_object *o = json_object_new_object();
@@ -128,7 +158,7 @@ static struct json_object *json_phases(const struct vfio_migmux_timeline_device 
 			continue;
 		span = json_object_new_object();
 		json_add_u64(span, "start_ns", t->phases[i].start_ns);
-		add_nonzero(span, "end_ns", t->phases[i].end_ns);
+		json_add_nonzero(span, "end_ns", t->phases[i].end_ns);
 		json_object_object_add(o, vfmig_phase_name(i), span);
 	}
 	return o;
@@ -148,8 +178,8 @@ static struct json_object *json_session_device(const struct session_device *dev)
 	json_add_u64(o, "nr_channels", t->nr_channels);
 	json_add_u64(o, "bytes", t->bytes);
 	json_add_u64(o, "frames", t->frames);
-	add_nonzero(o, "first_byte_ns", t->first_byte_ns);
-	add_nonzero(o, "last_byte_ns", t->last_byte_ns);
+	json_add_nonzero(o, "first_byte_ns", t->first_byte_ns);
+	json_add_nonzero(o, "last_byte_ns", t->last_byte_ns);
 	json_add_u64(o, "stall_device_ns", t->stall_device_ns);
 	json_add_u64(o, "stall_staging_ns", t->stall_staging_ns);
 	json_add_u64(o, "stall_wire_ns", t->stall_wire_ns);
@@ -189,13 +219,14 @@ struct json_object *json_session(const struct session *s)
 
 	json_add_u64(o, "session", s->id);
 	json_add_string(o, "role", model_role_name(s->role));
-	add_nonzero(o, "pid", s->pid);
-	add_nonempty(o, "comm", s->comm);
-	add_nonempty(o, "link", s->link);
+	json_add_nonzero(o, "pid", s->pid);
+	json_add_nonempty(o, "comm", s->comm);
+	json_add_nonempty(o, "link", s->link);
+	json_add_nonempty(o, "set", s->set);
 	json_add_bool(o, "closed", s->closed);
 	json_add_u64(o, "error", s->error);
-	add_nonempty(o, "error_text", s->error_text);
-	add_nonzero(o, "staging_budget", s->staging_budget);
+	json_add_nonempty(o, "error_text", s->error_text);
+	json_add_nonzero(o, "staging_budget", s->staging_budget);
 	json_add_u64(o, "staging_peak", s->staging_peak);
 	json_object_object_add(o, "milestones", json_milestones(s));
 	json_object_object_add(o, "downtime", json_downtime(s));
@@ -203,6 +234,21 @@ struct json_object *json_session(const struct session *s)
 		json_object_array_add(devices, json_session_device(&s->devices[i]));
 	json_object_object_add(o, "devices", devices);
 	return o;
+}
+
+/**
+ * json_sessions() - an array of sessions
+ * @list: the sessions
+ * @live_only: leave out records
+ */
+struct json_object *json_sessions(const struct session_list *list, bool live_only)
+{
+	struct json_object *array = json_object_new_array();
+
+	for (size_t i = 0; i < list->n; i++)
+		if (!live_only || model_session_lives(&list->v[i]))
+			json_object_array_add(array, json_session(&list->v[i]));
+	return array;
 }
 
 /**
@@ -217,7 +263,7 @@ struct json_object *json_event(const struct event *e)
 	json_add_u64(o, "session", e->session);
 	json_add_string(o, "type", model_event_name(e->type));
 	json_add_u64(o, "at_ns", e->at);
-	add_nonempty(o, "device", e->device);
+	json_add_nonempty(o, "device", e->device);
 	if (e->has_channel)
 		json_add_u64(o, "channel", e->channel);
 	if (e->type == VFIO_MIGMUX_EVENT_MILESTONE)
@@ -227,7 +273,7 @@ struct json_object *json_event(const struct event *e)
 		json_add_string(o, "phase", vfmig_phase_name(e->value));
 	else if (e->type == VFIO_MIGMUX_EVENT_LOST)
 		json_add_u64(o, "lost", e->value);
-	add_nonzero(o, "error", e->error);
-	add_nonempty(o, "text", e->text);
+	json_add_nonzero(o, "error", e->error);
+	json_add_nonempty(o, "text", e->text);
 	return o;
 }

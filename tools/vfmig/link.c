@@ -57,30 +57,19 @@ static void print_links(const struct link_list *list)
 int link_list(struct app *app, const struct command *cmd, int argc, char **argv)
 {
 	struct link_list list = { 0 };
-	struct json_object *array;
 	struct genl g;
-	int ret;
 
-	if (command_option(app, cmd, argc, argv) < 0)
+	if (command_only_args(app, cmd, argc, argv) < 0 || genl_open(&g, app))
 		return app->status;
-	if (command_args(app, cmd, argc, argv) < 0)
-		return app->status;
-	ret = genl_open(&g);
-	if (ret)
-		return ret;
-	if (fetch_links(&g, NULL, &list)) {
-		ret = genl_complain(&g, "cannot list links", "");
-	} else if (app->json) {
-		array = json_object_new_array();
-		for (size_t i = 0; i < list.n; i++)
-			json_object_array_add(array, json_link(&list.v[i], NULL));
-		json_finish(array, stdout, false);
-	} else {
+	if (fetch_links(&g, NULL, &list))
+		app->status = genl_complain(&g, "cannot list links", "");
+	else if (app->json)
+		json_finish(json_links(&list), stdout, false);
+	else
 		print_links(&list);
-	}
 	free(list.v);
 	genl_close(&g);
-	return ret;
+	return app->status;
 }
 
 static void print_link(const struct link *l, const struct channel_list *channels)
@@ -111,39 +100,17 @@ static void print_link(const struct link *l, const struct channel_list *channels
 	table_end(&t, stdout);
 }
 
-/* The one argument of a command that wants nothing but a link. */
-static const char *only_link(struct app *app, const struct command *cmd, int argc, char **argv)
-{
-	const char *wrong;
-
-	if (command_args(app, cmd, argc, argv) < 0)
-		return NULL;
-	wrong = parse_link(argv[optind]);
-	if (wrong) {
-		command_usage(app, "%s: %s", argv[optind], wrong);
-		return NULL;
-	}
-	return argv[optind];
-}
-
 static int link_show(struct app *app, const struct command *cmd, int argc, char **argv)
 {
+	const char *name = command_name(app, cmd, argc, argv, parse_name);
 	struct channel_list channels = { 0 };
 	struct link_list list = { 0 };
-	const char *name;
 	struct genl g;
-	int ret;
 
-	if (command_option(app, cmd, argc, argv) < 0)
+	if (!name || genl_open(&g, app))
 		return app->status;
-	name = only_link(app, cmd, argc, argv);
-	if (!name)
-		return app->status;
-	ret = genl_open(&g);
-	if (ret)
-		return ret;
 	if (fetch_links(&g, name, &list) || fetch_channels(&g, name, &channels))
-		ret = genl_complain(&g, "cannot show link", name);
+		app->status = genl_complain(&g, "cannot show link", name);
 	else if (list.n && app->json)
 		json_finish(json_link(&list.v[0], &channels), stdout, false);
 	else if (list.n)
@@ -151,7 +118,7 @@ static int link_show(struct app *app, const struct command *cmd, int argc, char 
 	free(channels.v);
 	free(list.v);
 	genl_close(&g);
-	return ret;
+	return app->status;
 }
 
 static int talk_link(struct genl *g, uint8_t cmd, const char *name)
@@ -164,22 +131,15 @@ static int talk_link(struct genl *g, uint8_t cmd, const char *name)
 
 static int link_del(struct app *app, const struct command *cmd, int argc, char **argv)
 {
-	const char *name;
+	const char *name = command_name(app, cmd, argc, argv, parse_name);
 	struct genl g;
-	int ret;
 
-	if (command_option(app, cmd, argc, argv) < 0)
+	if (!name || genl_open(&g, app))
 		return app->status;
-	name = only_link(app, cmd, argc, argv);
-	if (!name)
-		return app->status;
-	ret = genl_open(&g);
-	if (ret)
-		return ret;
 	if (talk_link(&g, VFIO_MIGMUX_CMD_LINK_DEL, name))
-		ret = genl_complain(&g, "cannot delete link", name);
+		app->status = genl_complain(&g, "cannot delete link", name);
 	genl_close(&g);
-	return ret;
+	return app->status;
 }
 
 /* What listen and connect were asked for. */
@@ -223,7 +183,7 @@ static int make_options(struct app *app, const struct command *cmd, int argc, ch
 		return -1;
 	}
 	m->json = app->json;
-	m->name = only_link(app, cmd, argc, argv);
+	m->name = command_name(app, cmd, argc, argv, parse_name);
 	return m->name ? 0 : -1;
 }
 
@@ -292,15 +252,14 @@ static int show_made(struct genl *g, const struct make *m)
 	return 0;
 }
 
-static int make_link(struct make *m)
+static int make_link(struct app *app, struct make *m)
 {
 	int fds[MAX_CHANNELS];
 	struct genl g;
 	int ret;
 
-	ret = genl_open(&g);
-	if (ret)
-		return ret;
+	if (genl_open(&g, app))
+		return app->status;
 	ret = check_free(&g, m->name);
 	if (ret)
 		goto out_close;
@@ -329,7 +288,7 @@ static int link_listen(struct app *app, const struct command *cmd, int argc, cha
 
 	if (make_options(app, cmd, argc, argv, &m))
 		return app->status;
-	return make_link(&m);
+	return make_link(app, &m);
 }
 
 static int link_connect(struct app *app, const struct command *cmd, int argc, char **argv)
@@ -338,7 +297,7 @@ static int link_connect(struct app *app, const struct command *cmd, int argc, ch
 
 	if (make_options(app, cmd, argc, argv, &m))
 		return app->status;
-	return make_link(&m);
+	return make_link(app, &m);
 }
 
 const struct command link_commands[] = {

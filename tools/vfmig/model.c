@@ -20,6 +20,21 @@ static const char * const event_names[] = {
 	[VFIO_MIGMUX_EVENT_LOST] = "lost",
 };
 
+static const char * const set_event_names[] = {
+	[VFIO_MIGMUX_SET_EVENT_TYPE_CALL] = "call",
+	[VFIO_MIGMUX_SET_EVENT_TYPE_RETURN] = "return",
+	[VFIO_MIGMUX_SET_EVENT_TYPE_EARLY_START] = "early_start",
+	[VFIO_MIGMUX_SET_EVENT_TYPE_EARLY_END] = "early_end",
+	[VFIO_MIGMUX_SET_EVENT_TYPE_CLAIM] = "claim",
+	[VFIO_MIGMUX_SET_EVENT_TYPE_TAKE_BACK] = "take_back",
+	[VFIO_MIGMUX_SET_EVENT_TYPE_DROP] = "drop",
+};
+
+/* By bit of enum vfio_migmux_set_policy. */
+static const char * const policy_names[MODEL_NR_POLICIES] = {
+	"stop", "copy", "start", "resume", "setup", "barrier",
+};
+
 static const char *name_of(const char * const *names, size_t n, uint32_t value)
 {
 	return value < n && names[value] ? names[value] : "unknown";
@@ -45,6 +60,16 @@ const char *model_event_name(uint32_t type)
 	return name_of(event_names, ARRAY_SIZE(event_names), type);
 }
 
+const char *model_set_event_name(uint32_t type)
+{
+	return name_of(set_event_names, ARRAY_SIZE(set_event_names), type);
+}
+
+const char *model_policy_name(unsigned int bit)
+{
+	return name_of(policy_names, ARRAY_SIZE(policy_names), bit);
+}
+
 /**
  * model_grow() - make room for one more element at the end of an array
  * @array: the array, NULL if it is empty
@@ -64,6 +89,18 @@ void *model_grow(void *array, size_t n, size_t size)
 		abort();
 	memset(p + n * size, 0, size);
 	return p;
+}
+
+/**
+ * model_sets_free() - free a list and what hangs on it
+ * @list: the list, empty afterwards
+ */
+void model_sets_free(struct set_list *list)
+{
+	for (size_t i = 0; i < list->n; i++)
+		free(list->v[i].members);
+	free(list->v);
+	*list = (struct set_list){ 0 };
 }
 
 /**

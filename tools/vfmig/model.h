@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What the tool knows about devices, links and sessions, apart from where it
+ * What the tool knows about devices, sets, links and sessions, apart from where it
  * comes from (netlink, ioctl) and where it goes (text, JSON, SVG).
  */
 #ifndef VFMIG_MODEL_H
@@ -14,6 +14,8 @@
 #include <linux/vfio_migmux_netlink.h>
 
 #define MODEL_NR_MILESTONES 16
+/* bits of a set's policy that have a name here */
+#define MODEL_NR_POLICIES 6
 
 struct device {
 	char handle[VFIO_MIGMUX_HANDLE_MAX + 1];
@@ -23,9 +25,69 @@ struct device {
 	uint32_t session;	/* 0 if none holds it */
 	uint32_t arcs;
 	uint32_t refused;
+	char set[VFIO_MIGMUX_NAME_MAX + 1];	/* empty if it is in none */
 	bool hooked;
 	bool pinned;
 	bool gone;
+};
+
+/**
+ * struct set_config - what is the same for sets of operators and automatic ones
+ * @policy: bits of enum vfio_migmux_set_policy
+ * @max_parallel: 0 is no limit
+ * @claim_timeout_ms: when what was not claimed is taken back
+ * @allow_no_p2p: members may lack P2P
+ */
+struct set_config {
+	uint32_t policy;
+	uint32_t max_parallel;
+	uint32_t claim_timeout_ms;
+	bool allow_no_p2p;
+};
+
+struct set_auto {
+	bool enabled;
+	struct set_config config;
+};
+
+struct set_counters {
+	uint32_t early_starts;
+	uint32_t claims;
+	uint32_t take_backs;
+	uint32_t errors;
+	uint64_t saved_ns;
+};
+
+struct set_member {
+	char handle[VFIO_MIGMUX_HANDLE_MAX + 1];
+	bool present;
+	bool driven;
+	bool pending;
+	struct set_counters counters;
+};
+
+struct set {
+	char name[VFIO_MIGMUX_NAME_MAX + 1];
+	struct set_config config;
+	bool automatic;
+	uint32_t pid;		/* 0 if no process drives it */
+	uint32_t timeline;	/* 0 if there was no switchover */
+	struct set_counters counters;
+	uint32_t nr_members;
+	struct set_member *members;
+	bool gone;
+};
+
+struct set_event {
+	char set[VFIO_MIGMUX_NAME_MAX + 1];
+	char device[VFIO_MIGMUX_HANDLE_MAX + 1];
+	uint32_t type;		/* enum vfio_migmux_set_event_type */
+	uint32_t from;
+	uint32_t to;
+	uint32_t error;
+	uint64_t saved_ns;
+	uint32_t timeline;
+	uint64_t at;
 };
 
 struct channel {
@@ -67,6 +129,7 @@ struct session {
 	uint32_t pid;
 	char comm[32];
 	char link[VFIO_MIGMUX_NAME_MAX + 1];
+	char set[VFIO_MIGMUX_NAME_MAX + 1];	/* empty if it is a session */
 	bool closed;
 	uint32_t milestones;
 	uint64_t milestone_ns[MODEL_NR_MILESTONES];
@@ -98,6 +161,7 @@ struct event {
 	}
 
 MODEL_LIST(device);
+MODEL_LIST(set);
 MODEL_LIST(channel);
 MODEL_LIST(link);
 MODEL_LIST(session);
@@ -108,7 +172,16 @@ const char *model_role_name(uint32_t role);
 const char *model_link_state_name(uint32_t state);
 const char *model_send_method_name(uint32_t method);
 const char *model_event_name(uint32_t type);
+const char *model_set_event_name(uint32_t type);
+const char *model_policy_name(unsigned int bit);
 
+/* A session that moves devices now, and no record of what has been moved. */
+static inline bool model_session_lives(const struct session *s)
+{
+	return !s->closed && !s->set[0];
+}
+
+void model_sets_free(struct set_list *list);
 void model_sessions_free(struct session_list *list);
 
 #endif /* VFMIG_MODEL_H */

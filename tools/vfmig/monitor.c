@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 #include <getopt.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "fetch.h"
@@ -39,6 +40,52 @@ static void show_device(const struct app *app, struct nlattr *attrs, int len)
 		       dev.pinned ? " (pinned)" : "", dev.driver);
 }
 
+static void show_set(const struct app *app, struct nlattr *attrs, int len)
+{
+	char buf[OUTPUT_POLICY_MAX];
+	struct set set = { 0 };
+	struct json_object *o;
+
+	fetch_set(attrs, len, &set);
+	if (app->json) {
+		o = json_set(&set);
+		json_add_string(o, "event", "set");
+		json_finish(o, stdout, true);
+	} else if (set.gone) {
+		printf("set %s deleted\n", set.name);
+	} else {
+		printf("set %s has %u member%s, policy %s\n", set.name, set.nr_members,
+		       set.nr_members == 1 ? "" : "s", output_policy(buf, set.config.policy));
+	}
+	free(set.members);
+}
+
+static void show_time(uint64_t ns)
+{
+	printf("at %llu.%09llu: ", (unsigned long long)ns / 1000000000,
+	       (unsigned long long)ns % 1000000000);
+}
+
+static void show_set_event(const struct app *app, struct nlattr *attrs, int len)
+{
+	struct set_event e = { 0 };
+
+	fetch_set_event(attrs, len, &e);
+	if (app->json) {
+		json_finish(json_set_event(&e), stdout, true);
+		return;
+	}
+	printf("set %s ", e.set);
+	show_time(e.at);
+	printf("%s %s -> %s, device %s", model_set_event_name(e.type), vfmig_state_name(e.from),
+	       vfmig_state_name(e.to), e.device);
+	if (e.error)
+		printf(", %s", strerror((int)e.error));
+	if (e.type == VFIO_MIGMUX_SET_EVENT_TYPE_CLAIM)
+		printf(", saved %.3f ms", (double)e.saved_ns / 1e6);
+	putchar('\n');
+}
+
 static void show_link(const struct app *app, struct nlattr *attrs, int len)
 {
 	struct link link = { 0 };
@@ -65,9 +112,9 @@ static void show_event(const struct app *app, struct nlattr *attrs, int len)
 		json_finish(json_event(&e), stdout, true);
 		return;
 	}
-	printf("session %u at %llu.%09llu: %s", e.session,
-	       (unsigned long long)e.at / 1000000000, (unsigned long long)e.at % 1000000000,
-	       model_event_name(e.type));
+	printf("session %u ", e.session);
+	show_time(e.at);
+	fputs(model_event_name(e.type), stdout);
 	if (e.type == VFIO_MIGMUX_EVENT_MILESTONE)
 		printf(" %s", timeline_milestone(e.value));
 	else if (e.type == VFIO_MIGMUX_EVENT_PHASE_START || e.type == VFIO_MIGMUX_EVENT_PHASE_END)
@@ -92,6 +139,12 @@ static void show(uint8_t cmd, struct nlattr *attrs, int len, void *arg)
 	switch (cmd) {
 	case VFIO_MIGMUX_CMD_DEVICE_NTF:
 		show_device(app, attrs, len);
+		break;
+	case VFIO_MIGMUX_CMD_SET_NTF:
+		show_set(app, attrs, len);
+		break;
+	case VFIO_MIGMUX_CMD_SET_EVENT:
+		show_set_event(app, attrs, len);
 		break;
 	case VFIO_MIGMUX_CMD_LINK_NTF:
 		show_link(app, attrs, len);
@@ -128,9 +181,8 @@ int monitor_run(struct app *app, const struct command *cmd, int argc, char **arg
 	if (opt < 0 || command_args(app, cmd, argc, argv) < 0)
 		return app->status;
 
-	ret = genl_open(&g);
-	if (ret)
-		return ret;
+	if (genl_open(&g, app))
+		return app->status;
 	ret = genl_subscribe(&g, VFIO_MIGMUX_MCGRP_EVENTS);
 	if (!ret && ready && output_ready_file(ready)) {
 		output_error("cannot write %s: %s", ready, strerror(errno));

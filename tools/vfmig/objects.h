@@ -8,6 +8,7 @@
 #include "command.h"
 
 extern const struct command device_commands[];
+extern const struct command set_commands[];
 extern const struct command link_commands[];
 extern const struct command session_commands[];
 extern const struct option_desc send_options[];
@@ -16,6 +17,7 @@ extern const struct option_desc monitor_options[];
 
 int device_list(struct app *app, const struct command *cmd, int argc, char **argv);
 int device_probe(struct app *app, const struct command *cmd, int argc, char **argv);
+int set_list(struct app *app, const struct command *cmd, int argc, char **argv);
 int link_list(struct app *app, const struct command *cmd, int argc, char **argv);
 int session_list(struct app *app, const struct command *cmd, int argc, char **argv);
 int send_run(struct app *app, const struct command *cmd, int argc, char **argv);

@@ -168,6 +168,24 @@ const char *output_migration(char *buf, uint32_t flags)
 }
 
 /**
+ * output_policy() - names of the bits of a set's policy, with commas
+ * @buf: room for OUTPUT_POLICY_MAX
+ * @policy: the bits; those of a later kernel are left out
+ */
+const char *output_policy(char *buf, uint32_t policy)
+{
+	size_t len = 0;
+
+	for (unsigned int i = 0; i < MODEL_NR_POLICIES; i++)
+		if (policy & 1U << i)
+			len += (size_t)snprintf(buf + len, OUTPUT_POLICY_MAX - len, "%s%s",
+						len ? "," : "", model_policy_name(i));
+	if (!len)
+		strcpy(buf, policy ? "unknown" : "none");
+	return buf;
+}
+
+/**
  * output_ready_file() - tell whoever waits that we are ready
  * @path: a file to make, or a FIFO that somebody reads
  *

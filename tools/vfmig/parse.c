@@ -5,10 +5,12 @@
  */
 #include <ctype.h>
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "model.h"
 #include "parse.h"
 
 /**
@@ -88,6 +90,18 @@ const char *parse_size(const char *arg, uint64_t *bytes)
 	return NULL;
 }
 
+/* Decimal digits, and whatever follows them. */
+static bool read_number(const char *arg, unsigned long long *v, char **rest)
+{
+	if (!isdigit((unsigned char)*arg))
+		return false;
+	errno = 0;
+	*v = strtoull(arg, rest, 10);
+	if (errno)
+		*v = ULLONG_MAX;
+	return true;
+}
+
 /**
  * parse_u32() - parse a decimal number
  * @arg: the argument
@@ -98,15 +112,11 @@ const char *parse_size(const char *arg, uint64_t *bytes)
 const char *parse_u32(const char *arg, uint32_t min, uint32_t max, uint32_t *value)
 {
 	unsigned long long v;
-	char *end;
+	char *rest;
 
-	if (!isdigit((unsigned char)*arg))
+	if (!read_number(arg, &v, &rest) || *rest)
 		return "want a number";
-	errno = 0;
-	v = strtoull(arg, &end, 10);
-	if (*end)
-		return "want a number";
-	if (errno || v < min || v > max)
+	if (v < min || v > max)
 		return "the number is out of range";
 	*value = (uint32_t)v;
 	return NULL;
@@ -125,16 +135,14 @@ static const char *check_handle(const char *handle)
 }
 
 /**
- * parse_handle() - check a device handle and copy it
+ * parse_handle() - check a device handle
  * @arg: the argument
- * @handle: room for VFIO_MIGMUX_HANDLE_MAX characters and a NUL
  */
-const char *parse_handle(const char *arg, char *handle)
+const char *parse_handle(const char *arg)
 {
 	if (strlen(arg) > VFIO_MIGMUX_HANDLE_MAX)
 		return "the device's name is too long";
-	strcpy(handle, arg);
-	return check_handle(handle);
+	return check_handle(arg);
 }
 
 /**
@@ -171,14 +179,84 @@ const char *parse_device(const char *arg, unsigned int position, struct device_a
 }
 
 /**
- * parse_link() - check the name of a link
+ * parse_name() - check the name of a set or link
  * @arg: the argument
  */
-const char *parse_link(const char *arg)
+const char *parse_name(const char *arg)
 {
 	if (!*arg)
-		return "the link's name is empty";
+		return "the name is empty";
 	if (strlen(arg) > VFIO_MIGMUX_NAME_MAX)
-		return "the link's name is longer than 31 characters";
+		return "the name is longer than 31 characters";
 	return NULL;
+}
+
+/**
+ * parse_policy() - parse words of a set's policy, with commas between
+ * @arg: the argument
+ * @policy: set to bits of enum vfio_migmux_set_policy, 0 for "none"
+ */
+const char *parse_policy(const char *arg, uint32_t *policy)
+{
+	static const char bad[] =
+		"want none, or some of stop,copy,start,resume,setup,barrier";
+	uint32_t bits = 0;
+	unsigned int i;
+	size_t len;
+
+	*policy = 0;
+	if (!strcmp(arg, "none"))
+		return NULL;
+	for (;; arg += len + 1) {
+		len = strcspn(arg, ",");
+		for (i = 0; i < MODEL_NR_POLICIES; i++)
+			if (strlen(model_policy_name(i)) == len &&
+			    !strncmp(model_policy_name(i), arg, len))
+				break;
+		if (i == MODEL_NR_POLICIES)
+			return bad;
+		bits |= 1U << i;
+		if (!arg[len])
+			break;
+	}
+	*policy = bits;
+	return NULL;
+}
+
+/**
+ * parse_ms() - parse milliseconds, as 5000, 5000ms or 5s
+ * @arg: the argument
+ * @min: smallest allowed
+ * @max: largest allowed
+ * @ms: set
+ */
+const char *parse_ms(const char *arg, uint32_t min, uint32_t max, uint32_t *ms)
+{
+	unsigned long long v;
+	bool seconds;
+	char *rest;
+
+	if (!read_number(arg, &v, &rest))
+		return "want milliseconds, as in 5000, 5000ms or 5s";
+	seconds = !strcmp(rest, "s");
+	if (!seconds && *rest && strcmp(rest, "ms"))
+		return "want milliseconds, as in 5000, 5000ms or 5s";
+	/* what is too much already must not wrap around */
+	if (seconds && v <= max)
+		v *= 1000;
+	if (v < min || v > max)
+		return "the time is out of range";
+	*ms = (uint32_t)v;
+	return NULL;
+}
+
+/**
+ * parse_yes_no() - parse yes or no
+ * @arg: the argument
+ * @yes: set
+ */
+const char *parse_yes_no(const char *arg, bool *yes)
+{
+	*yes = !strcmp(arg, "yes");
+	return *yes || !strcmp(arg, "no") ? NULL : "want yes or no";
 }

@@ -5,6 +5,7 @@
 #ifndef VFMIG_PARSE_H
 #define VFMIG_PARSE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include <linux/vfio_migmux.h>
@@ -33,8 +34,11 @@ struct device_arg {
 const char *parse_address(const char *arg, struct address *addr);
 const char *parse_size(const char *arg, uint64_t *bytes);
 const char *parse_u32(const char *arg, uint32_t min, uint32_t max, uint32_t *value);
-const char *parse_handle(const char *arg, char *handle);
+const char *parse_handle(const char *arg);
 const char *parse_device(const char *arg, unsigned int position, struct device_arg *dev);
-const char *parse_link(const char *arg);
+const char *parse_name(const char *arg);
+const char *parse_policy(const char *arg, uint32_t *policy);
+const char *parse_ms(const char *arg, uint32_t min, uint32_t max, uint32_t *ms);
+const char *parse_yes_no(const char *arg, bool *yes);
 
 #endif /* VFMIG_PARSE_H */

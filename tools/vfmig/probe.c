@@ -265,23 +265,13 @@ out:
 
 int device_probe(struct app *app, const struct command *cmd, int argc, char **argv)
 {
-	char handle[VFIO_MIGMUX_HANDLE_MAX + 1];
 	struct json_object *array = NULL;
 	int ret = VFMIG_OK, failed = 0;
-	const char *wrong;
 	int n, i, one;
 
-	if (command_option(app, cmd, argc, argv) < 0)
+	n = command_only_args(app, cmd, argc, argv);
+	if (n < 0 || command_check(app, argc, argv, optind, parse_handle))
 		return app->status;
-	n = command_args(app, cmd, argc, argv);
-	if (n < 0)
-		return app->status;
-	for (i = optind; i < argc; i++) {
-		wrong = parse_handle(argv[i], handle);
-		if (wrong)
-			return command_usage(app, "%s: %s", argv[i], wrong);
-	}
-
 	if (app->json)
 		array = json_object_new_array();
 	for (i = optind; i < argc; i++) {

@@ -48,7 +48,6 @@ static int run(struct transfer *t)
 	uint32_t flags = 0;
 	int ret;
 
-	t->session.role = VFIO_MIGMUX_ROLE_DESTINATION;
 	if (t->verdict)
 		flags |= VFIO_MIGMUX_LOAD_VERDICT;
 	if (t->no_p2p)
@@ -66,27 +65,11 @@ static int run(struct transfer *t)
 		return VFMIG_REFUSED;
 	}
 	ret = start_devices(t);
+	/* the command finds devices that run */
 	return ret ? ret : transfer_exec(t);
 }
 
 int recv_run(struct app *app, const struct command *cmd, int argc, char **argv)
 {
-	struct transfer t;
-	int ret;
-
-	if (transfer_options(&t, app, cmd, argc, argv)) {
-		ret = app->status;
-		goto out;
-	}
-	ret = transfer_open(&t);
-	if (ret)
-		goto out;
-	ret = transfer_attach(&t);
-	if (ret)
-		goto out;
-	ret = run(&t);
-	transfer_result(&t);
-out:
-	transfer_close(&t);
-	return ret;
+	return transfer_main(app, cmd, argc, argv, VFIO_MIGMUX_ROLE_DESTINATION, run);
 }

@@ -17,7 +17,7 @@
 
 enum { OPT_SVG = 256 };
 
-static const struct option_desc timeline_options[] = {
+const struct option_desc timeline_options[] = {
 	{ OPT_SVG, "svg", "FILE", "write a picture there instead of printing text" },
 	{ }
 };
@@ -41,90 +41,80 @@ static uint64_t total_bytes(const struct session *s)
 	return bytes;
 }
 
+/* The timeline of a set's last switchover goes on until the next one begins. */
+static const char *age_name(const struct session *s)
+{
+	if (s->closed)
+		return "closed";
+	return s->set[0] ? "latest" : "yes";
+}
+
 /**
  * session_print() - sessions as a table
  * @list: the sessions
- * @live_only: leave out records of closed ones
+ * @live_only: leave out records
  */
 void session_print(const struct session_list *list, bool live_only)
 {
 	static const char * const header[] = {
-		"session", "role", "pid", "command", "link", "devices", "bytes", "reached", "alive",
+		"session", "role", "pid", "command", "link", "set", "devices", "bytes", "reached",
+		"alive",
 	};
 	char buf[OUTPUT_UNIT_MAX];
 	struct table t;
 
-	table_begin(&t, 9, 1U << 0 | 1U << 2 | 1U << 5 | 1U << 6, header);
+	table_begin(&t, 10, 1U << 0 | 1U << 2 | 1U << 6 | 1U << 7, header);
 	for (size_t i = 0; i < list->n; i++) {
 		const struct session *s = &list->v[i];
 
-		if (live_only && s->closed)
+		if (live_only && !model_session_lives(s))
 			continue;
 		table_cell(&t, "%u", s->id);
 		table_cell(&t, "%s", model_role_name(s->role));
 		table_cell(&t, "%u", s->pid);
 		table_cell(&t, "%s", s->comm);
 		table_cell(&t, "%s", s->link[0] ? s->link : "-");
+		table_cell(&t, "%s", s->set[0] ? s->set : "-");
 		table_cell(&t, "%u", s->nr_devices);
 		table_cell(&t, "%s", output_bytes(buf, total_bytes(s)));
 		table_cell(&t, "%s", progress_name(s));
-		table_cell(&t, "%s", s->closed ? "closed" : "yes");
+		table_cell(&t, "%s", age_name(s));
 	}
 	table_end(&t, stdout);
-}
-
-/**
- * session_json() - sessions as an array
- * @list: the sessions
- * @live_only: leave out records of closed ones
- */
-struct json_object *session_json(const struct session_list *list, bool live_only)
-{
-	struct json_object *array = json_object_new_array();
-
-	for (size_t i = 0; i < list->n; i++)
-		if (!live_only || !list->v[i].closed)
-			json_object_array_add(array, json_session(&list->v[i]));
-	return array;
 }
 
 int session_list(struct app *app, const struct command *cmd, int argc, char **argv)
 {
 	struct session_list list = { 0 };
 	struct genl g;
-	int ret;
 
-	if (command_option(app, cmd, argc, argv) < 0)
+	if (command_only_args(app, cmd, argc, argv) < 0 || genl_open(&g, app))
 		return app->status;
-	if (command_args(app, cmd, argc, argv) < 0)
-		return app->status;
-	ret = genl_open(&g);
-	if (ret)
-		return ret;
 	if (fetch_sessions(&g, 0, &list))
-		ret = genl_complain(&g, "cannot list sessions", "");
+		app->status = genl_complain(&g, "cannot list sessions", "");
 	else if (app->json)
-		json_finish(session_json(&list, false), stdout, false);
+		json_finish(json_sessions(&list, false), stdout, false);
 	else
 		session_print(&list, false);
 	model_sessions_free(&list);
 	genl_close(&g);
-	return ret;
+	return app->status;
 }
 
-static int fetch_one(const char *id_text, uint32_t id, struct session_list *list)
+static int fetch_one(struct app *app, uint32_t id, struct session_list *list)
 {
 	struct genl g;
-	int ret = genl_open(&g);
+	char text[16];
 
-	if (ret)
-		return ret;
+	if (genl_open(&g, app))
+		return app->status;
+	snprintf(text, sizeof(text), "%u", id);
 	if (fetch_sessions(&g, id, list))
-		ret = genl_complain(&g, "cannot show session", id_text);
+		app->status = genl_complain(&g, "cannot show session", text);
 	else if (!list->n)
-		ret = VFMIG_MISSING;
+		app->status = VFMIG_MISSING;
 	genl_close(&g);
-	return ret;
+	return app->status;
 }
 
 static void print_session(const struct session *s)
@@ -132,45 +122,41 @@ static void print_session(const struct session *s)
 	char buf[OUTPUT_UNIT_MAX];
 
 	printf("session %u: %s, %s\n", s->id, model_role_name(s->role),
-	       s->closed ? "closed" : "alive");
-	printf("  process   %u (%s)\n", s->pid, s->comm);
+	       model_session_lives(s) ? "alive" : age_name(s));
+	if (s->pid)
+		printf("  process   %u (%s)\n", s->pid, s->comm);
 	if (s->link[0])
 		printf("  link      %s\n", s->link);
-	printf("  reached   %s\n", progress_name(s));
+	if (s->set[0])
+		printf("  set       %s, moved by its VMM\n", s->set);
+	else
+		printf("  reached   %s\n", progress_name(s));
 	if (s->error)
 		printf("  error     %s\n", s->error_text[0] ? s->error_text :
 		       strerror((int)s->error));
-	printf("  staging   %s at most", output_bytes(buf, s->staging_peak));
-	printf(" of %s\n\n", output_bytes(buf, s->staging_budget));
+	if (!s->set[0]) {
+		printf("  staging   %s at most", output_bytes(buf, s->staging_peak));
+		printf(" of %s\n", output_bytes(buf, s->staging_budget));
+	}
+	putchar('\n');
 	if (s->nr_devices)
 		timeline_print_table(stdout, s);
 }
 
-/* The session that a command's only argument names. */
-static int take_session(struct app *app, const struct command *cmd, int argc, char **argv,
-			struct session_list *list)
+static const char *check_id(const char *arg)
 {
-	const char *wrong;
 	uint32_t id;
 
-	if (command_args(app, cmd, argc, argv) < 0)
-		return app->status;
-	wrong = parse_u32(argv[optind], 1, UINT32_MAX, &id);
-	if (wrong)
-		return command_usage(app, "%s: %s", argv[optind], wrong);
-	return fetch_one(argv[optind], id, list);
+	return parse_u32(arg, 1, UINT32_MAX, &id);
 }
 
 static int session_show(struct app *app, const struct command *cmd, int argc, char **argv)
 {
+	const char *id = command_name(app, cmd, argc, argv, check_id);
 	struct session_list list = { 0 };
-	int ret;
 
-	if (command_option(app, cmd, argc, argv) < 0)
+	if (!id || fetch_one(app, (uint32_t)strtoul(id, NULL, 10), &list))
 		return app->status;
-	ret = take_session(app, cmd, argc, argv, &list);
-	if (ret)
-		return ret;
 	if (app->json)
 		json_finish(json_session(&list.v[0]), stdout, false);
 	else
@@ -197,20 +183,42 @@ static int write_svg(const struct session *s, const char *path)
 	return bad ? VFMIG_REFUSED : VFMIG_OK;
 }
 
-static int session_timeline(struct app *app, const struct command *cmd, int argc, char **argv)
+/**
+ * session_timeline_option() - the options of a command that shows a timeline
+ * @app: the run
+ * @cmd: the command, with timeline_options
+ * @argc: as given to the command
+ * @argv: as given to the command
+ * @svg: set to the file of --svg, if there is one
+ *
+ * Return: 0, or -1 when the run is over, with app->status set.
+ */
+int session_timeline_option(struct app *app, const struct command *cmd, int argc, char **argv,
+			    const char **svg)
 {
-	struct session_list list = { 0 };
-	const char *svg = NULL;
-	int ret, opt;
+	int opt;
 
 	while ((opt = command_option(app, cmd, argc, argv)) > 0)
 		if (opt == OPT_SVG)
-			svg = optarg;
-	if (opt < 0)
+			*svg = optarg;
+	return opt;
+}
+
+/**
+ * session_timeline_show() - show the timeline of a session or of a set's switchover
+ * @app: the run
+ * @id: the session
+ * @svg: where to draw a picture instead of printing text, or NULL
+ *
+ * Return: the exit code.
+ */
+int session_timeline_show(struct app *app, uint32_t id, const char *svg)
+{
+	struct session_list list = { 0 };
+	int ret = VFMIG_OK;
+
+	if (fetch_one(app, id, &list))
 		return app->status;
-	ret = take_session(app, cmd, argc, argv, &list);
-	if (ret)
-		return ret;
 	if (svg)
 		ret = write_svg(&list.v[0], svg);
 	if (app->json)
@@ -219,6 +227,19 @@ static int session_timeline(struct app *app, const struct command *cmd, int argc
 		timeline_print(stdout, &list.v[0]);
 	model_sessions_free(&list);
 	return ret;
+}
+
+static int session_timeline(struct app *app, const struct command *cmd, int argc, char **argv)
+{
+	const char *svg = NULL;
+	const char *id;
+
+	if (session_timeline_option(app, cmd, argc, argv, &svg) < 0)
+		return app->status;
+	id = command_name(app, cmd, argc, argv, check_id);
+	if (!id)
+		return app->status;
+	return session_timeline_show(app, (uint32_t)strtoul(id, NULL, 10), svg);
 }
 
 const struct command session_commands[] = {

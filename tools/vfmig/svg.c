@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A timeline as SVG: a row per device, a box per phase, milestones as lines.
+ * A timeline as SVG: a row per device, a box per phase with its length in ms,
+ * milestones as lines.
  */
+#include <string.h>
+
 #include "libvfmig.h"
 #include "timeline.h"
 
@@ -12,7 +15,12 @@ enum {
 	TOP = 84,
 	ROW = 26,
 	PLOT = WIDTH - LEFT - RIGHT,
+	HANDLE_FITS = 30,	/* characters, in LEFT */
+	LENGTH_WIDTH = 45,	/* a box as wide as this has room for its length */
 };
+
+/* The name of an mdev is a UUID. */
+#define NARROW " font-size=\"8\""
 
 /* Distinct for the colour-blind, too: after Okabe and Ito. */
 static const char * const colours[VFIO_MIGMUX_NR_PHASES] = {
@@ -88,6 +96,15 @@ static void put_axis(FILE *out, const struct timeline_bounds *b, int bottom)
 		LEFT - 10, bottom + 16);
 }
 
+static void put_title(FILE *out, const struct session *s)
+{
+	fprintf(out, "<text x=\"20\" y=\"24\" font-size=\"15\">session %u, %s", s->id,
+		model_role_name(s->role));
+	fputs(s->link[0] ? ", link " : s->set[0] ? ", set " : "", out);
+	put_text(out, s->link[0] ? s->link : s->set);
+	fputs("</text>\n", out);
+}
+
 static void put_legend(FILE *out)
 {
 	int x = 20;
@@ -100,28 +117,40 @@ static void put_legend(FILE *out)
 	}
 }
 
+static bool is_dark(unsigned int phase)
+{
+	return phase == VFIO_MIGMUX_PHASE_TRANSFER || phase == VFIO_MIGMUX_PHASE_ROLLBACK;
+}
+
+static void put_span(FILE *out, const struct vfio_migmux_span *span, unsigned int phase,
+		     const struct timeline_bounds *b, int y)
+{
+	double ms = (double)timeline_length(span, b) / 1e6;
+	double x = x_of(span->start_ns, b);
+	double width = x_of(span->start_ns + timeline_length(span, b), b) - x;
+
+	fprintf(out, "<rect x=\"%.2f\" y=\"%d\" width=\"%.2f\" height=\"%d\" ",
+		x, y + 3, width < 0.5 ? 0.5 : width, ROW - 6);
+	fprintf(out, "fill=\"%s\"%s>", colours[phase],
+		span->end_ns ? "" : " fill-opacity=\"0.5\"");
+	fprintf(out, "<title>%s %.3f ms</title></rect>\n", vfmig_phase_name(phase), ms);
+	if (width < LENGTH_WIDTH)
+		return;
+	fprintf(out, "<text x=\"%.2f\" y=\"%d\" text-anchor=\"middle\" font-size=\"10\" ",
+		x + width / 2, y + 17);
+	fprintf(out, "fill=\"%s\">%.1f</text>\n", is_dark(phase) ? "#fff" : "#000", ms);
+}
+
 static void put_device(FILE *out, const struct session_device *dev,
 		       const struct timeline_bounds *b, int y)
 {
-	const struct vfio_migmux_span *span;
-	double x, width;
-
-	fprintf(out, "<text x=\"%d\" y=\"%d\" text-anchor=\"end\">", LEFT - 10, y + 15);
+	fprintf(out, "<text x=\"%d\" y=\"%d\" text-anchor=\"end\"%s>", LEFT - 10, y + 17,
+		strlen(dev->handle) > HANDLE_FITS ? NARROW : "");
 	put_text(out, dev->handle);
 	fputs("</text>\n", out);
-	for (unsigned int i = 0; i < VFIO_MIGMUX_NR_PHASES; i++) {
-		span = &dev->t.phases[i];
-		if (!span->start_ns)
-			continue;
-		x = x_of(span->start_ns, b);
-		width = x_of(span->start_ns + timeline_length(span, b), b) - x;
-		fprintf(out, "<rect x=\"%.2f\" y=\"%d\" width=\"%.2f\" height=\"%d\" ",
-			x, y + 3, width < 0.5 ? 0.5 : width, ROW - 6);
-		fprintf(out, "fill=\"%s\"%s>", colours[i],
-			span->end_ns ? "" : " fill-opacity=\"0.5\"");
-		fprintf(out, "<title>%s %.3f ms</title></rect>\n", vfmig_phase_name(i),
-			(double)timeline_length(span, b) / 1e6);
-	}
+	for (unsigned int i = 0; i < VFIO_MIGMUX_NR_PHASES; i++)
+		if (dev->t.phases[i].start_ns)
+			put_span(out, &dev->t.phases[i], i, b, y);
 }
 
 static void put_milestones(FILE *out, const struct session *s, const struct timeline_bounds *b,
@@ -160,13 +189,7 @@ void timeline_svg(FILE *out, const struct session *s)
 	fprintf(out, " viewBox=\"0 0 %d %d\"", WIDTH, bottom + 30);
 	fputs(" font-family=\"sans-serif\" font-size=\"12\">\n", out);
 	fputs("<rect width=\"100%\" height=\"100%\" fill=\"#fff\"/>\n", out);
-	fprintf(out, "<text x=\"20\" y=\"24\" font-size=\"15\">session %u, %s", s->id,
-		model_role_name(s->role));
-	if (s->link[0]) {
-		fputs(", link ", out);
-		put_text(out, s->link);
-	}
-	fputs("</text>\n", out);
+	put_title(out, s);
 	put_legend(out);
 	put_axis(out, &b, bottom);
 	for (uint32_t i = 0; i < s->nr_devices; i++)

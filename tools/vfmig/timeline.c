@@ -10,6 +10,8 @@
 
 #define BAR_WIDTH 40
 
+#define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
+
 static void widen(struct timeline_bounds *b, uint64_t ns)
 {
 	if (!ns)
@@ -109,10 +111,57 @@ static uint64_t last_start(const struct session *s)
 	return last;
 }
 
+struct phase_part {
+	unsigned int phase;
+	const char *key;
+};
+
+static const struct phase_part source_phases[] = {
+	{ VFIO_MIGMUX_PHASE_QUIESCE, "quiesce_ns" },
+	{ VFIO_MIGMUX_PHASE_STOP, "stop_ns" },
+	{ VFIO_MIGMUX_PHASE_SAVE, "save_ns" },
+};
+
+static const struct phase_part destination_phases[] = {
+	{ VFIO_MIGMUX_PHASE_LOAD, "load_ns" },
+	{ VFIO_MIGMUX_PHASE_RESUME, "resume_ns" },
+	{ VFIO_MIGMUX_PHASE_START, "start_ns" },
+};
+
+/* What a phase covers, from the first device's start to the last one's end. */
+static struct timeline_bounds phase_bounds(const struct session *s, unsigned int phase)
+{
+	struct timeline_bounds b = { 0 };
+
+	for (uint32_t i = 0; i < s->nr_devices; i++) {
+		widen(&b, s->devices[i].t.phases[phase].start_ns);
+		widen(&b, s->devices[i].t.phases[phase].end_ns);
+	}
+	return b;
+}
+
+static void set_parts(const struct session *s, struct timeline_parts *parts)
+{
+	const struct phase_part *p = s->role == VFIO_MIGMUX_ROLE_SOURCE ? source_phases :
+									 destination_phases;
+	struct timeline_bounds all = { 0 }, b;
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(source_phases); i++) {
+		b = phase_bounds(s, p[i].phase);
+		widen(&all, b.start);
+		widen(&all, b.end);
+		add_part(parts, p[i].key, b.start, b.end);
+	}
+	add_part(parts, "total_ns", all.start, all.end);
+}
+
 /**
  * timeline_downtime() - a host's share of the downtime, in parts
  * @s: the session
  * @parts: filled in, only with what is known
+ *
+ * Of a set's switchover only the devices' own phases are known: each part is one of
+ * them, and what the VMM does in between counts in the total only.
  *
  * A source counts from the first device's first arc to the hand-over (or, without
  * a verdict, to the last byte sent); a destination from the first byte received
@@ -128,7 +177,9 @@ void timeline_downtime(const struct session *s, struct timeline_parts *parts)
 	uint64_t begin;
 
 	parts->n = 0;
-	if (s->role == VFIO_MIGMUX_ROLE_SOURCE) {
+	if (s->set[0]) {
+		set_parts(s, parts);
+	} else if (s->role == VFIO_MIGMUX_ROLE_SOURCE) {
 		begin = timeline_bounds(s).start;
 		add_part(parts, "quiesce_ns", begin, quiesced);
 		add_part(parts, "stop_ns", quiesced, stopped);
@@ -178,6 +229,8 @@ static void print_milestones(FILE *out, const struct session *s, const struct ti
 	uint32_t left = s->milestones & ((1U << MODEL_NR_MILESTONES) - 1);
 	unsigned int next;
 
+	if (left)
+		fputc('\n', out);
 	while (left) {
 		next = (unsigned int)__builtin_ctz(left);
 		for (unsigned int i = next; i < MODEL_NR_MILESTONES; i++)
@@ -196,7 +249,7 @@ static void print_downtime(FILE *out, const struct session *s)
 	timeline_downtime(s, &parts);
 	if (!parts.n)
 		return;
-	fprintf(out, "\ndowntime on this host:");
+	fputs(s->set[0] ? "\nall devices:" : "\ndowntime on this host:", out);
 	for (unsigned int i = 0; i < parts.n; i++)
 		fprintf(out, "%s %.*s %.3f ms", i ? "," : "",
 			(int)strlen(parts.v[i].key) - 3, parts.v[i].key,
@@ -238,7 +291,6 @@ void timeline_print(FILE *out, const struct session *s)
 		}
 	}
 	table_end(&t, out);
-	fputc('\n', out);
 	print_milestones(out, s, &b);
 	print_downtime(out, s);
 }
@@ -258,10 +310,33 @@ static unsigned int used_phases(const struct session *s, unsigned int *used)
 	return n;
 }
 
+static void data_cells(struct table *t, const struct vfio_migmux_timeline_device *d)
+{
+	char buf[OUTPUT_UNIT_MAX];
+
+	table_cell(t, "%s", output_bytes(buf, d->bytes));
+	table_cell(t, "%s", d->last_byte_ns > d->first_byte_ns && d->first_byte_ns ?
+		   output_rate(buf, d->bytes, d->last_byte_ns - d->first_byte_ns) : "-");
+}
+
+static void print_totals(FILE *out, const struct session *s, const struct timeline_bounds *b)
+{
+	char buf[OUTPUT_UNIT_MAX];
+	uint64_t bytes = 0;
+
+	fprintf(out, "\nphases in ms; %u device%s, ", s->nr_devices,
+		s->nr_devices == 1 ? "" : "s");
+	for (uint32_t i = 0; i < s->nr_devices; i++)
+		bytes += s->devices[i].t.bytes;
+	if (!s->set[0])
+		fprintf(out, "%s, ", output_bytes(buf, bytes));
+	fprintf(out, "%.3f ms from first to last\n", (double)(b->end - b->start) / 1e6);
+}
+
 /**
  * timeline_print_table() - a row per device: phases in ms, bytes, rate
  * @out: where to
- * @s: the session
+ * @s: the session; the VMM moves the bytes of a set
  */
 void timeline_print_table(FILE *out, const struct session *s)
 {
@@ -270,32 +345,31 @@ void timeline_print_table(FILE *out, const struct session *s)
 	struct timeline_bounds b = timeline_bounds(s);
 	unsigned int used[VFIO_MIGMUX_NR_PHASES];
 	unsigned int n = used_phases(s, used);
+	unsigned int columns = 2 + n;
 	char buf[OUTPUT_UNIT_MAX];
-	uint64_t bytes = 0;
 	struct table t;
 
 	for (unsigned int p = 0; p < n; p++)
 		header[2 + p] = vfmig_phase_name(used[p]);
-	header[n + 2] = "bytes";
-	header[n + 3] = "rate";
-	header[n + 4] = "error";
-	table_begin(&t, n + 5, ((1U << (n + 2)) - 1) << 2, header);
+	if (!s->set[0]) {
+		header[columns++] = "bytes";
+		header[columns++] = "rate";
+	}
+	header[columns++] = "error";
+	/* all but the first two and the last are numbers */
+	table_begin(&t, columns, ((1U << (columns - 3)) - 1) << 2, header);
 	for (uint32_t i = 0; i < s->nr_devices; i++) {
 		d = &s->devices[i].t;
-		bytes += d->bytes;
 		table_cell(&t, "%s", s->devices[i].handle);
 		table_cell(&t, "%s", vfmig_state_name(d->state));
 		for (unsigned int p = 0; p < n; p++)
 			table_cell(&t, "%s", output_ms(buf, timeline_length(&d->phases[used[p]],
 									    &b)));
-		table_cell(&t, "%s", output_bytes(buf, d->bytes));
-		table_cell(&t, "%s", d->last_byte_ns > d->first_byte_ns && d->first_byte_ns ?
-			   output_rate(buf, d->bytes, d->last_byte_ns - d->first_byte_ns) : "-");
+		if (!s->set[0])
+			data_cells(&t, d);
 		table_cell(&t, "%s", d->error ? strerror(d->error) : "-");
 	}
 	table_end(&t, out);
-	fprintf(out, "\nphases in ms; %u device%s, %s, %.3f ms from first to last\n",
-		s->nr_devices, s->nr_devices == 1 ? "" : "s", output_bytes(buf, bytes),
-		(double)(b.end - b.start) / 1e6);
+	print_totals(out, s, &b);
 	print_downtime(out, s);
 }

@@ -37,13 +37,8 @@ static int catch_signals(struct transfer *t)
 	return VFMIG_REFUSED;
 }
 
-/**
- * transfer_open() - open the module and the devices
- * @t: the run
- *
- * Return: 0, or an exit code after it said why.
- */
-int transfer_open(struct transfer *t)
+/* Open the module and the devices. 0, or an exit code after it said why. */
+static int open_all(struct transfer *t)
 {
 	int ret;
 
@@ -81,15 +76,11 @@ static int take_defaults(struct transfer *t)
 	return 0;
 }
 
-/**
- * transfer_attach() - put the devices and the link into the session
- * @t: the run, opened
- *
- * From here on SIGINT and SIGTERM are taken by transfer_wait().
- *
- * Return: 0, or an exit code after it said why.
+/*
+ * Put the devices and the link into the session. From here on SIGINT and SIGTERM are
+ * taken by transfer_wait(). 0, or an exit code after it said why.
  */
-int transfer_attach(struct transfer *t)
+static int attach_all(struct transfer *t)
 {
 	struct session_device *dev;
 	int ret;
@@ -284,11 +275,7 @@ void transfer_failed(struct transfer *t, const char *what, int error)
 			s->devices[i].t.error ? strerror(s->devices[i].t.error) : "");
 }
 
-/**
- * transfer_result() - print the complete timeline
- * @t: the run
- */
-void transfer_result(struct transfer *t)
+static void print_result(struct transfer *t)
 {
 	if (t->app->json)
 		json_finish(json_session(&t->session), stdout, false);
@@ -296,11 +283,7 @@ void transfer_result(struct transfer *t)
 		timeline_print_table(stdout, &t->session);
 }
 
-/**
- * transfer_close() - close and free everything
- * @t: the run
- */
-void transfer_close(struct transfer *t)
+static void close_all(struct transfer *t)
 {
 	if (t->fd >= 0)
 		close(t->fd);
@@ -309,4 +292,41 @@ void transfer_close(struct transfer *t)
 	vfio_close(&t->vfio);
 	free(t->session.devices);
 	free(t->args);
+}
+
+/**
+ * transfer_main() - send or recv from the command line to the exit code
+ * @app: the run
+ * @cmd: the command
+ * @argc: as given to the command
+ * @argv: as given to the command
+ * @role: a source runs the user's command before the devices are in the session, when
+ *	they are as a VMM would find them
+ * @run: moves the state; returns an exit code
+ *
+ * Return: the exit code.
+ */
+int transfer_main(struct app *app, const struct command *cmd, int argc, char **argv,
+		  uint32_t role, int (*run)(struct transfer *t))
+{
+	struct transfer t;
+	int ret;
+
+	if (transfer_options(&t, app, cmd, argc, argv)) {
+		ret = app->status;
+		goto out_close;
+	}
+	t.session.role = role;
+	ret = open_all(&t);
+	if (!ret && role == VFIO_MIGMUX_ROLE_SOURCE)
+		ret = transfer_exec(&t);
+	if (!ret)
+		ret = attach_all(&t);
+	if (ret)
+		goto out_close;
+	ret = run(&t);
+	print_result(&t);
+out_close:
+	close_all(&t);
+	return ret;
 }

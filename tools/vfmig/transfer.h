@@ -21,7 +21,7 @@ enum progress_mode { PROGRESS_AUTO, PROGRESS_ALWAYS, PROGRESS_NEVER };
  * @args: the devices as asked for
  * @vfio: the devices, open
  * @fd: the session's descriptor, -1 if closed
- * @signal_fd: SIGINT and SIGTERM come there, -1 before transfer_attach()
+ * @signal_fd: SIGINT and SIGTERM come there once the session has its devices, else -1
  * @old_mask: signal mask that we were started with
  * @staging: bytes, 0 is the default
  * @timeout_ms: for arcs, 0 is no limit
@@ -52,15 +52,13 @@ struct transfer {
 
 int transfer_options(struct transfer *t, struct app *app, const struct command *cmd, int argc,
 		     char **argv);
-int transfer_open(struct transfer *t);
-int transfer_attach(struct transfer *t);
+int transfer_main(struct app *app, const struct command *cmd, int argc, char **argv,
+		  uint32_t role, int (*run)(struct transfer *t));
 int transfer_exec(struct transfer *t);
 int transfer_refresh(struct transfer *t);
 int transfer_wait(struct transfer *t, uint32_t milestones);
 int transfer_set_state(struct transfer *t, uint32_t target);
 void transfer_failed(struct transfer *t, const char *what, int error);
-void transfer_result(struct transfer *t);
-void transfer_close(struct transfer *t);
 
 /* progress.c */
 struct progress {

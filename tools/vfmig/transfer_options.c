@@ -93,7 +93,7 @@ static int take_device(struct transfer *t, const char *arg)
 
 /**
  * transfer_options() - begin a run with what the command line says
- * @t: set up; transfer_close() frees it, whatever this returns
+ * @t: set up; what it holds is to be freed, whatever this returns
  * @app: the run
  * @cmd: send or recv
  * @argc: as given to the command
@@ -120,7 +120,7 @@ int transfer_options(struct transfer *t, struct app *app, const struct command *
 	if (opt < 0 || command_args(app, cmd, argc, argv) < 0)
 		return -1;
 
-	wrong = parse_link(argv[optind]);
+	wrong = parse_name(argv[optind]);
 	if (wrong) {
 		command_usage(app, "%s: %s", argv[optind], wrong);
 		return -1;

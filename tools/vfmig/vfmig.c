@@ -9,6 +9,9 @@ static const struct command commands[] = {
 		.name = "device", .sub = device_commands, .run = device_list,
 		.help = "devices that can migrate: list, show, hook, unhook, probe",
 	}, {
+		.name = "set", .sub = set_commands, .run = set_list,
+		.help = "devices of one VM: list, show, add, del, policy, timeline, auto",
+	}, {
 		.name = "link", .sub = link_commands, .run = link_list,
 		.help = "bundles of connections: list, show, listen, connect, del",
 	}, {
@@ -34,7 +37,7 @@ static const struct command root = {
 	.sub = commands,
 	.run = summary_run,
 	.help = "Migrate the state of VFIO devices. Without a command: what is hooked,\n"
-		"which links and sessions live.",
+		"which sets, links and sessions there are.",
 };
 
 int main(int argc, char **argv)

@@ -9,6 +9,18 @@ _vfmig_devices()
 	vfmig device list 2> /dev/null | awk 'NR > 1 { print $1 }'
 }
 
+_vfmig_sets()
+{
+	vfmig set list 2> /dev/null | awk 'NR > 1 { print $1 }'
+}
+
+# Devices in any set, or in none; a table without sets has a dash there.
+_vfmig_members()
+{
+	vfmig device list 2> /dev/null | awk -v member="$1" \
+		'NR > 1 && ($5 != "-") == member { print $1 }'
+}
+
 _vfmig_links()
 {
 	vfmig link list 2> /dev/null | awk 'NR > 1 { print $1 }'
@@ -28,11 +40,25 @@ _vfmig_reply()
 _vfmig_arguments()
 {
 	local common="--json --help"
+	local words="none stop copy start resume setup barrier"
+	local set="--max-parallel --claim-timeout --allow-no-p2p $common"
 	local transfer="--exec --staging --timeout --no-verdict --no-p2p --progress $common"
 
 	case $1/$2 in
 	device/show | device/hook | device/unhook | device/probe)
 		_vfmig_reply "$(_vfmig_devices) $common" ;;
+	set/show)
+		_vfmig_reply "$(_vfmig_sets) $common" ;;
+	set/add)
+		_vfmig_reply "$(_vfmig_sets) $(_vfmig_members 0) --policy $set" ;;
+	set/del)
+		_vfmig_reply "$(_vfmig_sets) $(_vfmig_members 1) $common" ;;
+	set/policy)
+		_vfmig_reply "$(_vfmig_sets) $words $set" ;;
+	set/timeline)
+		_vfmig_reply "$(_vfmig_sets) --svg $common" ;;
+	set/auto)
+		_vfmig_reply "on off --policy $set" ;;
 	link/show | link/del)
 		_vfmig_reply "$(_vfmig_links) $common" ;;
 	link/listen)
@@ -72,10 +98,16 @@ _vfmig()
 	--progress)
 		_vfmig_reply "auto always never"
 		return ;;
+	--policy)
+		_vfmig_reply "none stop,copy,start barrier,stop,copy,start stop,copy,start,resume,setup"
+		return ;;
+	--allow-no-p2p)
+		_vfmig_reply "yes no"
+		return ;;
 	--on | --to)
 		_vfmig_reply "tcp:"
 		return ;;
-	--exec | --staging | --timeout | --channels)
+	--exec | --staging | --timeout | --channels | --max-parallel | --claim-timeout)
 		return ;;
 	esac
 
@@ -85,9 +117,11 @@ _vfmig()
 
 	case ${#words[@]}/${words[0]-} in
 	0/*)
-		_vfmig_reply "device link session send recv monitor help --json --help --version" ;;
+		_vfmig_reply "device set link session send recv monitor help --json --help --version" ;;
 	1/device)
 		_vfmig_reply "list show hook unhook probe help --json --help" ;;
+	1/set)
+		_vfmig_reply "list show add del policy timeline auto help --json --help" ;;
 	1/link)
 		_vfmig_reply "list show listen connect del help --json --help" ;;
 	1/session)

@@ -35,7 +35,9 @@ static int print_svg(const char *which)
 	struct session s;
 
 	sample_session(&s);
-	if (!strcmp(which, "empty"))
+	if (!strcmp(which, "set"))
+		sample_set_session(&s);
+	else if (!strcmp(which, "empty"))
 		s.nr_devices = 0;
 	else if (!strcmp(which, "hostile"))
 		strcpy(s.devices[0].handle, "pci/<&\"'>\x01\xff");
@@ -48,6 +50,8 @@ int main(int argc, char **argv)
 	if (argc == 3 && !strcmp(argv[1], "--svg"))
 		return print_svg(argv[2]);
 	test_parse();
+	test_set();
+	test_fetch();
 	test_timeline();
 	test_output();
 	test_lib();

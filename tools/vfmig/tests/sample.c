@@ -47,3 +47,26 @@ void sample_session(struct session *s)
 	reached(s, VFIO_MIGMUX_MILESTONE_SENT, 180);
 	reached(s, VFIO_MIGMUX_MILESTONE_HANDED_OVER, 200);
 }
+
+void sample_set_session(struct session *s)
+{
+	static struct session_device devices[4];
+	unsigned int i, late;
+
+	memset(devices, 0, sizeof(devices));
+	*s = (struct session){
+		.id = 8, .role = VFIO_MIGMUX_ROLE_SOURCE, .pid = 42, .closed = true,
+		.nr_devices = 4, .devices = devices,
+	};
+	strcpy(s->set, "vm42");
+	for (i = 0; i < 4; i++) {
+		late = i == 3 ? 100 : i;
+		snprintf(devices[i].handle, sizeof(devices[i].handle), "pci/0000:0%u:00.0", i + 1);
+		devices[i].t.index = i;
+		devices[i].t.state = 3;
+		span(&devices[i], VFIO_MIGMUX_PHASE_QUIESCE, late, late + 100);
+		span(&devices[i], VFIO_MIGMUX_PHASE_STOP, 200 + i, 300 + i);
+		span(&devices[i], VFIO_MIGMUX_PHASE_SAVE, 310 + i, 360 + i);
+	}
+	strcpy(devices[3].handle, "mdev/83b8f4f2-509f-382f-3c1e-e6bfe0fa1001");
+}

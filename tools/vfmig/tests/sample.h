@@ -13,4 +13,7 @@
 /* Two devices, constant storage: valid until the next call. */
 void sample_session(struct session *s);
 
+/* A switchover of a set of four, of which the last one follows alone. */
+void sample_set_session(struct session *s);
+
 #endif /* VFMIG_SAMPLE_H */

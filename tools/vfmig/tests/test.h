@@ -10,6 +10,8 @@
 void test_result(bool good, const char *fmt, ...) __attribute((format(printf, 2, 3)));
 
 void test_parse(void);
+void test_set(void);
+void test_fetch(void);
 void test_timeline(void);
 void test_output(void);
 void test_lib(void);

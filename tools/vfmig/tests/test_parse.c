@@ -127,13 +127,85 @@ static void test_devices(void)
 		    "longest identity");
 }
 
-static void test_links(void)
+static void test_names(void)
 {
-	test_result(!parse_link("to-b"), "name of a link");
-	test_result(parse_link(""), "empty name of a link");
-	test_result(!parse_link("0123456789012345678901234567890"), "longest name of a link");
-	test_result(parse_link("01234567890123456789012345678901"),
-		    "name of a link too long");
+	test_result(!parse_name("to-b"), "name of a link");
+	test_result(parse_name(""), "empty name");
+	test_result(!parse_name("0123456789012345678901234567890"), "longest name");
+	test_result(parse_name("01234567890123456789012345678901"), "name too long");
+}
+
+static void test_handles(void)
+{
+	char longest[VFIO_MIGMUX_HANDLE_MAX + 2];
+
+	test_result(!parse_handle("pci/0000:01:00.0"), "handle");
+	test_result(parse_handle("pci/a/b"), "handle with two names");
+	test_result(parse_handle(""), "empty handle");
+	memset(longest, 'x', sizeof(longest));
+	memcpy(longest, "pci/", 4);
+	longest[sizeof(longest) - 1] = '\0';
+	test_result(parse_handle(longest), "handle one too long");
+	longest[sizeof(longest) - 2] = '\0';
+	test_result(!parse_handle(longest), "longest handle");
+}
+
+static void test_policies(void)
+{
+	static const struct {
+		const char *arg;
+		uint32_t policy;
+		bool good;
+	} rows[] = {
+		{ "none", 0, true }, { "stop", 1, true }, { "stop,copy,start", 7, true },
+		{ "start,copy,stop", 7, true }, { "resume", 8, true }, { "setup", 16, true },
+		{ "barrier", 32, true }, { "barrier,barrier", 32, true },
+		{ "", 0, false }, { ",", 0, false }, { "stop,", 0, false }, { ",stop", 0, false },
+		{ "sto", 0, false }, { "stopover", 0, false }, { "none,stop", 0, false },
+		{ "stop,none", 0, false }, { "STOP", 0, false }, { "stop copy", 0, false },
+		{ "7", 0, false },
+	};
+	uint32_t policy;
+	bool good;
+
+	for (unsigned int i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		policy = 99;
+		good = !parse_policy(rows[i].arg, &policy);
+		good = good == rows[i].good && policy == rows[i].policy;
+		test_result(good, "policy '%s' is %s", rows[i].arg,
+			    rows[i].good ? "taken" : "refused");
+	}
+}
+
+static void test_times(void)
+{
+	static const struct {
+		const char *arg;
+		uint32_t ms;	/* 0: must be refused */
+	} rows[] = {
+		{ "1", 1 }, { "5000", 5000 }, { "5000ms", 5000 }, { "5s", 5000 },
+		{ "600s", 600000 }, { "600000", 600000 },
+		{ "0", 0 }, { "0ms", 0 }, { "600001", 0 }, { "601s", 0 }, { "", 0 }, { "s", 0 },
+		{ "-1", 0 }, { "5 s", 0 }, { "5m", 0 }, { "5min", 0 }, { "1.5s", 0 },
+		{ "18446744073709551615s", 0 }, { "18446744073709551616", 0 },
+	};
+	uint32_t ms;
+	bool good;
+
+	for (unsigned int i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		good = !parse_ms(rows[i].arg, 1, 600000, &ms);
+		test_result(good == !!rows[i].ms && (!good || ms == rows[i].ms),
+			    "time '%s' is %s", rows[i].arg, rows[i].ms ? "taken" : "refused");
+	}
+}
+
+static void test_yes_no(void)
+{
+	bool yes;
+
+	test_result(!parse_yes_no("yes", &yes) && yes, "yes");
+	test_result(!parse_yes_no("no", &yes) && !yes, "no");
+	test_result(parse_yes_no("on", &yes), "neither yes nor no");
 }
 
 void test_parse(void)
@@ -142,5 +214,9 @@ void test_parse(void)
 	test_sizes();
 	test_numbers();
 	test_devices();
-	test_links();
+	test_names();
+	test_handles();
+	test_policies();
+	test_times();
+	test_yes_no();
 }

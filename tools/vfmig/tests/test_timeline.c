@@ -79,6 +79,24 @@ static void test_destination(void)
 	test_result(part(&parts, "total_ns") == 250 * MS, "destination: total");
 }
 
+static void test_set_parts(void)
+{
+	struct timeline_parts parts;
+	struct session s;
+
+	sample_set_session(&s);
+	timeline_downtime(&s, &parts);
+	test_result(part(&parts, "quiesce_ns") == 200 * MS, "set: quiesce of all");
+	test_result(part(&parts, "stop_ns") == 103 * MS, "set: stop of all");
+	test_result(part(&parts, "save_ns") == 53 * MS, "set: save of all");
+	test_result(part(&parts, "total_ns") == 363 * MS, "set: total");
+	test_result(part(&parts, "send_ns") == UINT64_MAX, "set: nothing is known of sending");
+
+	s.role = VFIO_MIGMUX_ROLE_DESTINATION;
+	timeline_downtime(&s, &parts);
+	test_result(!parts.n, "set: no phase, no part");
+}
+
 static void test_bars(void)
 {
 	struct timeline_bounds b = { 100, 200 };
@@ -130,6 +148,7 @@ void test_timeline(void)
 	test_bounds();
 	test_source();
 	test_destination();
+	test_set_parts();
 	test_bars();
 	test_print();
 }
