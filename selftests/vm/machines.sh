@@ -104,8 +104,9 @@ host_args()
 	cmdline+=" rcupdate.rcu_cpu_stall_timeout=60 nmi_watchdog=0 mitigations=off"
 	cmdline+=" cryptomgr.notests random.trust_cpu=on audit=0 no_timer_check HOST=$host $append"
 	# An emulated one-shot timer is lost now and then, and with it a CPU; a periodic one
-	# ticks again.
-	[[ $accel == kvm ]] || cmdline+=" nohz=off highres=off"
+	# ticks again. The kernel patches its own text while it boots, which an emulated CPU
+	# beside it may run half patched: the others come when that is over (guest/init).
+	[[ $accel == kvm ]] || cmdline+=" nohz=off highres=off maxcpus=1"
 	printf '%s\n' \
 		-machine q35,kernel-irqchip=off -m "$memory" -smp "$smp" -nodefaults \
 		-display none -no-reboot -no-user-config \
