@@ -153,7 +153,6 @@ static int come(struct migmux_member *m, struct migmux_hook *hook,
 	err = migmux_slot_get(m->set);
 	if (err)
 		return err;
-	migmux_timeline_start(m, *from, meet);
 	file = hook->orig->migration_set_state(hook->vdev, meet);
 	err = PTR_ERR_OR_ZERO(file);
 	migmux_timeline_end(m, *from, meet, err);
@@ -196,6 +195,9 @@ static int meet_there(struct party *party, struct migmux_member *m,
 	struct migmux_set *set = m->set;
 	int err;
 
+	/* before the others: the timeline is this process's */
+	if (*from != meet)
+		migmux_timeline_start(m, *from, meet);
 	call_all(party, set);
 	err = come(m, hook, from, meet);
 	if (err)

@@ -142,6 +142,8 @@ void migmux_set_configure(struct migmux_set *set,
 	set->config = *config;
 	spin_unlock(&set->lock);
 	migmux_slot_check(set);
+	/* the claim timeout may be shorter now */
+	mod_delayed_work(system_unbound_wq, &set->tick, 0);
 }
 
 /* The first member that is still there, with a reference. */
