@@ -305,6 +305,11 @@ static void back(struct migmux_member *m)
 		migmux_early_take_locked(m, &early);
 	spin_unlock(&set->lock);
 	wake_up_all(&set->wq);
+	/* here the caller waits for us, and the device still has its hook */
+	if (outcome == KEPT && early.file) {
+		migmux_hook_leave_file(m->hook, early.to, early.file);
+		early.file = NULL;
+	}
 	migmux_early_release(&early);
 }
 

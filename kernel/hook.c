@@ -4,7 +4,6 @@
  */
 #include <linux/device.h>
 #include <linux/err.h>
-#include <linux/fdtable.h>
 #include <linux/file.h>
 #include <linux/module.h>
 #include <linux/slab.h>
@@ -13,7 +12,6 @@
 #include "hook.h"
 #include "interpose.h"
 #include "netlink.h"
-#include "policy.h"
 #include "set.h"
 #include "trace.h"
 
@@ -61,7 +59,8 @@ static bool wanted(const struct migmux_hook *hook)
 	__must_hold(&migmux_hook_lock)
 {
 	lockdep_assert_held(&migmux_hook_lock);
-	return !hook->gone && (hook->users || hook->pinned || hook_all);
+	return !hook->gone && (hook->users || hook->pinned || hook_all ||
+			       READ_ONCE(hook->left_file));
 }
 
 static void interpose(struct migmux_hook *hook)
@@ -185,6 +184,8 @@ static void remove_dev(struct device *dev)
 	notify(hook);
 	migmux_interpose_bury(hook);
 	mutex_unlock(&migmux_hook_lock);
+	/* nobody can ask for it any more */
+	migmux_hook_take_file(hook, VFIO_DEVICE_STATE_ERROR);
 }
 
 static struct class_interface interface = {
@@ -215,12 +216,17 @@ struct migmux_hook *migmux_hook_get_by_name(const char *name)
 	return found;
 }
 
-/*
+/**
+ * migmux_hook_file_is_open() - is the device of a VFIO device file opened?
+ * @file: a VFIO device file
+ *
  * A device fd of VFIO's cdev may not be bound yet, and then the device may be
  * closed. VFIO refuses every ioctl of such a file with EINVAL before it looks at
  * the argument; of an opened device it takes the argument, which is bad here.
+ *
+ * Context: sleeps.
  */
-static bool file_is_open(struct file *file)
+bool migmux_hook_file_is_open(struct file *file)
 {
 	return file->f_op->unlocked_ioctl &&
 	       file->f_op->unlocked_ioctl(file, VFIO_DEVICE_FEATURE, 0) != -EINVAL;
@@ -239,7 +245,7 @@ struct migmux_hook *migmux_hook_get_by_file(struct file *file)
 	struct migmux_hook *hook, *found = ERR_PTR(-EOPNOTSUPP);
 
 	if (!vfio_file_is_valid(file) || vfio_file_is_group(file) ||
-	    !file_is_open(file))
+	    !migmux_hook_file_is_open(file))
 		return ERR_PTR(-EBADF);
 	mutex_lock(&migmux_hook_lock);
 	list_for_each_entry(hook, &registry, node) {
@@ -396,41 +402,17 @@ void migmux_hook_release(struct migmux_hook *hook)
 	mutex_unlock(&migmux_hook_lock);
 }
 
-struct search {
-	const struct migmux_hook *hook;
-	struct file *found;
-};
-
-/* The file table keeps the file while we look. */
-static int match(const void *arg, struct file *file, unsigned int fd)
-{
-	struct search *search = (struct search *)arg;
-
-	if (file->f_mapping != search->hook->mapping || !vfio_file_is_valid(file))
-		return 0;
-	search->found = get_file(file);
-	return 1;
-}
-
 /**
- * migmux_hook_find_file() - has the current process this device open?
+ * migmux_hook_review() - look again whether anybody wants a device hooked
  * @hook: the device
  *
- * Context: sleeps.
- * Return: its VFIO file with a reference, or NULL.
+ * Context: sleeps; takes the registry's lock.
  */
-struct file *migmux_hook_find_file(struct migmux_hook *hook)
+void migmux_hook_review(struct migmux_hook *hook)
 {
-	struct search search = { .hook = hook };
-
-	if (!hook->mapping || !current->files)
-		return NULL;
-	iterate_fd(current->files, 0, match, &search);
-	if (search.found && !file_is_open(search.found)) {
-		fput(search.found);
-		search.found = NULL;
-	}
-	return search.found;
+	mutex_lock(&migmux_hook_lock);
+	interpose(hook);
+	mutex_unlock(&migmux_hook_lock);
 }
 
 /**
@@ -506,47 +488,6 @@ void migmux_hook_leave_set(struct migmux_hook *hook)
 	notify(hook);
 	mutex_unlock(&migmux_hook_lock);
 	migmux_member_put(m);
-}
-
-/**
- * migmux_hook_member() - a device's place in a set
- * @hook: the device
- *
- * Context: any but irq.
- * Return: the member with a reference, or NULL.
- */
-struct migmux_member *migmux_hook_member(struct migmux_hook *hook)
-{
-	struct migmux_member *m;
-
-	if (!READ_ONCE(hook->member))
-		return NULL;
-	spin_lock(&hook->lock);
-	m = hook->member;
-	if (m)
-		migmux_member_get(m);
-	spin_unlock(&hook->lock);
-	return m;
-}
-
-/**
- * migmux_hook_can_follow() - may a device's set move it?
- * @hook: the device, which is a member
- * @from: where it should be
- * @to: where it would go
- *
- * Context: any but irq.
- * Return: false if a session holds it, or it lacks P2P that this needs.
- */
-bool migmux_hook_can_follow(struct migmux_hook *hook, u32 from, u32 to)
-{
-	bool held;
-
-	spin_lock(&hook->lock);
-	held = hook->owner;
-	spin_unlock(&hook->lock);
-	return !held && (!migmux_policy_needs_p2p(from, to) ||
-			 hook->vdev->migration_flags & VFIO_MIGRATION_P2P);
 }
 
 /* VFIO does not export its class: a device that is never registered has it. */

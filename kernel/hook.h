@@ -36,7 +36,7 @@ struct migmux_member;
  * @users: sessions and sets that hook the device; migmux_hook_lock
  * @pinned: an operator hooked it; migmux_hook_lock
  * @gone: the device is unregistered: never hook it again; migmux_hook_lock
- * @lock: protects @owner, @driven, @inflight and @member; innermost
+ * @lock: protects @owner, @driven, @inflight, @member and @left_file; innermost
  * @owner: the session's device that holds it, or NULL. Valid until the owner
  *	calls migmux_hook_release(), under @lock also against that
  * @driven: @owner's session is in a step: calls from elsewhere are refused
@@ -44,6 +44,10 @@ struct migmux_member;
  * @idle: woken when @inflight falls to 0
  * @member: its place in a set, with a reference, or NULL; migmux_set_lock too to
  *	change
+ * @left_file: a data file that a set got from the driver and could not give back when
+ *	the device left it; for the call that asks for @left_state, which is the
+ *	device's. It keeps the device hooked; @lock
+ * @left_state: see @left_file
  * @arcs: state changes from elsewhere that went through the hook
  * @refused: state changes from elsewhere that were refused
  */
@@ -61,12 +65,14 @@ struct migmux_hook {
 	u32 users;
 	bool pinned;
 	bool gone;
-	spinlock_t lock;	/* protects owner, driven, inflight, member */
+	spinlock_t lock;	/* protects owner and what follows, up to left_state */
 	struct migmux_device *owner;
 	bool driven;
 	u32 inflight;
 	wait_queue_head_t idle;
 	struct migmux_member *member;
+	struct file *left_file;
+	u32 left_state;
 	atomic_t arcs;
 	atomic_t refused;
 };
@@ -105,9 +111,15 @@ void migmux_hook_release(struct migmux_hook *hook);
 void migmux_hook_all(bool on);
 int migmux_hook_join(struct migmux_hook *hook, struct migmux_member *member);
 void migmux_hook_leave_set(struct migmux_hook *hook);
+void migmux_hook_review(struct migmux_hook *hook);
+bool migmux_hook_file_is_open(struct file *file);
+/* hook_set.c: what sets ask of it */
 struct migmux_member *migmux_hook_member(struct migmux_hook *hook);
 bool migmux_hook_can_follow(struct migmux_hook *hook, u32 from, u32 to);
+void migmux_hook_leave_file(struct migmux_hook *hook, u32 state, struct file *file);
+struct file *migmux_hook_take_file(struct migmux_hook *hook, u32 state);
 struct file *migmux_hook_find_file(struct migmux_hook *hook);
+/* interpose.c: who is inside */
 bool migmux_hook_enter(struct migmux_hook *hook);
 void migmux_hook_leave(struct migmux_hook *hook);
 /* drive.c: what the owner does with it */

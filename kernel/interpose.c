@@ -81,6 +81,9 @@ static struct file *set_state(struct migmux_hook *hook,
 	struct migmux_member *m;
 	struct file *file;
 
+	file = migmux_hook_take_file(hook, state);
+	if (file)
+		return file;
 	m = migmux_hook_member(hook) ?: migmux_auto_join(hook);
 	if (!m)
 		return hook->orig->migration_set_state(hook->vdev, state);
@@ -161,6 +164,7 @@ static void hooked_close_device(struct vfio_device *vdev)
 		migmux_auto_leave(m);
 		migmux_member_put(m);
 	}
+	migmux_hook_take_file(hook, VFIO_DEVICE_STATE_ERROR);
 	if (hook->orig_device->close_device)
 		hook->orig_device->close_device(vdev);
 out:

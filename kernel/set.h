@@ -170,7 +170,8 @@ struct migmux_member {
  * @waiting: calls of the VMM that wait for @running to fall
  * @wq: woken when a change ends, or a member has met
  * @tick: looks for results that nobody claimed in time
- * @timeline_lock: protects @report
+ * @timeline_lock: protects @timeline_closed and @report
+ * @timeline_closed: there is no further report
  * @report: the switchover that is under way, or the last one, or NULL; with a
  *	reference
  */
@@ -192,6 +193,7 @@ struct migmux_set {
 	struct delayed_work tick;
 
 	struct mutex timeline_lock;	/* see above */
+	bool timeline_closed;
 	struct migmux_report *report;
 };
 

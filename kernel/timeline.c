@@ -30,6 +30,8 @@ static void open_report(struct migmux_set *set, u32 from, u32 to)
 	struct migmux_report *report;
 
 	close_report(set);
+	if (set->timeline_closed)
+		return;
 	report = migmux_report_create(&init_net);
 	if (!report)
 		return;
@@ -140,13 +142,14 @@ u32 migmux_timeline_id(struct migmux_set *set)
 
 /**
  * migmux_timeline_close() - a set's last switchover becomes a record
- * @set: the set
+ * @set: the set, which is being deleted; calls that are still inside get none
  *
  * Context: sleeps.
  */
 void migmux_timeline_close(struct migmux_set *set)
 {
 	mutex_lock(&set->timeline_lock);
+	set->timeline_closed = true;
 	close_report(set);
 	mutex_unlock(&set->timeline_lock);
 }
