@@ -227,6 +227,7 @@ static void run(struct migmux_member *m)
 	spin_lock(&set->lock);
 	early->end_ns = ktime_get_ns();
 	early->state = MIGMUX_EARLY_DONE;
+	m->counters.early_starts += begun;
 	if (begun && IS_ERR(file)) {
 		early->error = PTR_ERR(file);
 		m->faulty = true;
@@ -234,7 +235,6 @@ static void run(struct migmux_member *m)
 	} else if (begun) {
 		early->file = file;
 		early->at = early->to;
-		m->counters.early_starts++;
 	} else if (early->at == early->shown) {
 		unbegun = *early;
 		*early = (struct migmux_early) { };

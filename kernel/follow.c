@@ -50,14 +50,14 @@ static int begin(struct migmux_member *m, struct migmux_early *early)
 	return result;
 }
 
-static void end(struct migmux_member *m, bool moved, u32 state)
+static void end(struct migmux_member *m, bool moved, u32 state, bool met)
 {
 	struct migmux_set *set = m->set;
 	struct pid *old = NULL;
 
 	spin_lock(&set->lock);
 	m->calls--;
-	m->met = false;
+	m->met -= met;
 	m->faulty = !moved;
 	m->seen = state;
 	if (m->driver != task_tgid(current)) {
@@ -199,9 +199,12 @@ static struct file *change(struct migmux_member *m, struct migmux_hook *hook,
 	return file;
 }
 
-/* The VMM's own call, with the others beside it unless it is @alone. */
+/*
+ * The VMM's own call, with the others beside it unless it is @alone. @met is set if it
+ * was counted as one that has met them.
+ */
 static struct file *move(struct migmux_member *m, struct migmux_hook *hook,
-			 enum vfio_device_mig_state target, bool alone)
+			 enum vfio_device_mig_state target, bool alone, bool *met)
 {
 	enum vfio_device_mig_state from;
 	struct file *file;
@@ -217,7 +220,7 @@ static struct file *move(struct migmux_member *m, struct migmux_hook *hook,
 		policy = 0;
 	migmux_set_event(m, VFIO_MIGMUX_SET_EVENT_TYPE_CALL, from, target, 0, 0);
 	if (policy & VFIO_MIGMUX_SET_POLICY_BARRIER)
-		err = migmux_meet(m, hook, &from, target);
+		err = migmux_meet(m, hook, &from, target, met);
 	file = err ? ERR_PTR(err) : change(m, hook, from, target, policy);
 	migmux_set_event(m, VFIO_MIGMUX_SET_EVENT_TYPE_RETURN, from, target,
 			 PTR_ERR_OR_ZERO(file), 0);
@@ -241,6 +244,7 @@ struct file *migmux_follow_call(struct migmux_member *m, struct migmux_hook *hoo
 	enum verdict verdict = LOST;
 	struct file *file = NULL;
 	struct migmux_early early;
+	bool met = false;
 	int ret;
 
 	ret = begin(m, &early);
@@ -252,8 +256,8 @@ struct file *migmux_follow_call(struct migmux_member *m, struct migmux_hook *hoo
 		migmux_early_release(&early);
 	}
 	if (verdict != CLAIMED)
-		file = move(m, hook, target, verdict == ASIDE);
-	end(m, !IS_ERR(file), target);
+		file = move(m, hook, target, verdict == ASIDE, &met);
+	end(m, !IS_ERR(file), target, met);
 	return file;
 }
 

@@ -22,7 +22,7 @@ void migmux_follow_close(struct migmux_member *m);
 
 /* meet.c: the barrier at P2P */
 int migmux_meet(struct migmux_member *m, struct migmux_hook *hook,
-		enum vfio_device_mig_state *from, u32 target);
+		enum vfio_device_mig_state *from, u32 target, bool *met);
 
 /* early.c: what is started before the VMM asks */
 void migmux_early_start_locked(struct migmux_member *m, u32 at, u32 to);

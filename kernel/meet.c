@@ -177,7 +177,7 @@ static int have_met(const struct party *party, struct migmux_set *set)
 
 		if (migmux_early_busy_locked(m) ||
 		    m->early.state == MIGMUX_EARLY_QUEUED ||
-		    (m->calls && !m->met)) {
+		    m->calls > m->met) {
 			ret = 0;
 			break;
 		}
@@ -190,7 +190,7 @@ static int have_met(const struct party *party, struct migmux_set *set)
 
 static int meet_there(struct party *party, struct migmux_member *m,
 		      struct migmux_hook *hook, enum vfio_device_mig_state *from,
-		      u32 meet, u32 target)
+		      u32 meet, u32 target, bool *met)
 {
 	struct migmux_set *set = m->set;
 	int err;
@@ -203,7 +203,8 @@ static int meet_there(struct party *party, struct migmux_member *m,
 	if (err)
 		return err;
 	spin_lock(&set->lock);
-	m->met = true;
+	m->met++;
+	*met = true;
 	spin_unlock(&set->lock);
 	wake_up_all(&set->wq);
 	if (wait_event_killable(set->wq, have_met(party, set)))
@@ -221,6 +222,7 @@ static int meet_there(struct party *party, struct migmux_member *m,
  * @hook: its device; the caller is inside it
  * @from: where the device is; updated
  * @target: where the VMM wants it
+ * @met: set if @m's count of calls that have met includes this one now
  *
  * Nothing happens if the change does not cross P2P, or the device has none.
  *
@@ -229,7 +231,7 @@ static int meet_there(struct party *party, struct migmux_member *m,
  * left there; -EINTR if the VMM is being killed; -ENOMEM.
  */
 int migmux_meet(struct migmux_member *m, struct migmux_hook *hook,
-		enum vfio_device_mig_state *from, u32 target)
+		enum vfio_device_mig_state *from, u32 target, bool *met)
 {
 	const enum migmux_policy_side side = migmux_policy_side(*from, target);
 	struct party *party;
@@ -249,7 +251,7 @@ int migmux_meet(struct migmux_member *m, struct migmux_hook *hook,
 	/* the VMM asks it for its own device */
 	meet = migmux_policy_meet(*from, side, VFIO_MIGMUX_SET_POLICY_RESUME);
 	invite(party, m);
-	err = meet_there(party, m, hook, from, meet, target);
+	err = meet_there(party, m, hook, from, meet, target, met);
 	uninvite(party);
 	kfree(party);
 	return err;

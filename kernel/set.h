@@ -119,7 +119,7 @@ struct migmux_early {
  * @faulty: its last arc failed: it does not follow until the VMM moved it;
  *	set's lock
  * @calls: calls of the VMM that are inside; set's lock
- * @met: a call inside waits at, or has passed, P2P together with the others;
+ * @met: how many of these wait at, or have passed, P2P together with the others;
  *	set's lock
  * @early: set's lock. While a worker runs or takes back it is the worker's, but
  *	for what others only read
@@ -141,7 +141,7 @@ struct migmux_member {
 	u32 seen;
 	bool faulty;
 	u32 calls;
-	bool met;
+	u32 met;
 	struct migmux_early early;
 	struct migmux_set_counters counters;
 	struct work_struct work;
