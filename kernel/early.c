@@ -303,13 +303,11 @@ static void back(struct migmux_member *m)
 	m->counters.take_backs += outcome == TAKEN_BACK;
 	if (outcome != KEPT || m->leaving)
 		migmux_early_take_locked(m, &early);
+	/* before anybody can ask for it; the device has its hook as long as we are here */
+	if (outcome == KEPT && early.file)
+		early.file = migmux_hook_leave_file(m->hook, early.to, early.file);
 	spin_unlock(&set->lock);
 	wake_up_all(&set->wq);
-	/* here the caller waits for us, and the device still has its hook */
-	if (outcome == KEPT && early.file) {
-		migmux_hook_leave_file(m->hook, early.to, early.file);
-		early.file = NULL;
-	}
 	migmux_early_release(&early);
 }
 

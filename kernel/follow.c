@@ -254,8 +254,10 @@ struct file *migmux_follow_call(struct migmux_member *m, struct migmux_hook *hoo
 		verdict = claim(m, hook, &early, target,
 				ktime_get_ns() - start_ns, &file);
 		migmux_early_release(&early);
+	} else {
+		file = migmux_hook_take_file(hook, target);
 	}
-	if (verdict != CLAIMED)
+	if (verdict != CLAIMED && !file)
 		file = move(m, hook, target, verdict == ASIDE, &met);
 	end(m, !IS_ERR(file), target, met);
 	return file;

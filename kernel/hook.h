@@ -116,7 +116,8 @@ bool migmux_hook_file_is_open(struct file *file);
 /* hook_set.c: what sets ask of it */
 struct migmux_member *migmux_hook_member(struct migmux_hook *hook);
 bool migmux_hook_can_follow(struct migmux_hook *hook, u32 from, u32 to);
-void migmux_hook_leave_file(struct migmux_hook *hook, u32 state, struct file *file);
+struct file *migmux_hook_leave_file(struct migmux_hook *hook, u32 state,
+				    struct file *file);
 struct file *migmux_hook_take_file(struct migmux_hook *hook, u32 state);
 struct file *migmux_hook_find_file(struct migmux_hook *hook);
 /* interpose.c: who is inside */

@@ -98,8 +98,10 @@ struct file *migmux_hook_find_file(struct migmux_hook *hook)
  * the device out of that state, for the driver gives one only on the way there.
  *
  * Context: any but irq.
+ * Return: a file that was left before, or NULL; the caller puts it.
  */
-void migmux_hook_leave_file(struct migmux_hook *hook, u32 state, struct file *file)
+struct file *migmux_hook_leave_file(struct migmux_hook *hook, u32 state,
+				    struct file *file)
 {
 	struct file *old;
 
@@ -108,8 +110,7 @@ void migmux_hook_leave_file(struct migmux_hook *hook, u32 state, struct file *fi
 	hook->left_file = file;
 	hook->left_state = state;
 	spin_unlock(&hook->lock);
-	if (old)
-		fput(old);
+	return old;
 }
 
 /**

@@ -81,12 +81,10 @@ static struct file *set_state(struct migmux_hook *hook,
 	struct migmux_member *m;
 	struct file *file;
 
-	file = migmux_hook_take_file(hook, state);
-	if (file)
-		return file;
 	m = migmux_hook_member(hook) ?: migmux_auto_join(hook);
 	if (!m)
-		return hook->orig->migration_set_state(hook->vdev, state);
+		return migmux_hook_take_file(hook, state) ?:
+		       hook->orig->migration_set_state(hook->vdev, state);
 	file = migmux_follow_call(m, hook, state);
 	migmux_member_put(m);
 	return file;
