@@ -113,6 +113,23 @@ static int dispatch(struct migmux_device *dev, struct migmux_frame *frame)
 	return 0;
 }
 
+/*
+ * A frame has no way. If all channels of the device are broken and a verdict is due,
+ * one of them reads what the peer has left to say, and fails the session with that.
+ */
+static void no_way(struct migmux_device *dev, int err, const char *what)
+{
+	struct migmux_session *s = dev->session;
+
+	if (err != -EPIPE || !s->verdict) {
+		fail(dev, err, what);
+		return;
+	}
+	spin_lock(&s->lock);
+	dev->eof = true;
+	spin_unlock(&s->lock);
+}
+
 /* The device's state is complete: the config frame says so on the wire. */
 static void finish(struct migmux_device *dev)
 {
@@ -128,7 +145,7 @@ static void finish(struct migmux_device *dev)
 	if (!err)
 		err = dispatch(dev, frame);
 	if (err)
-		fail(dev, err, "cannot send the config frame");
+		no_way(dev, err, "cannot send the config frame");
 }
 
 static void account(struct migmux_device *dev, u64 start, size_t bytes)
@@ -210,7 +227,7 @@ static void step(struct migmux_mover *mover)
 		if (!err)
 			return;
 		give_back(s, frame);
-		fail(dev, err, "no channel takes its state");
+		no_way(dev, err, "no channel takes its state");
 		return;
 	}
 	give_back(s, frame);
