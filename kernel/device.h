@@ -48,8 +48,8 @@ struct migmux_session;
  * @mover: the pump (source) or the feed (destination)
  * @data_file: the driver's data file with a reference, NULL if there is none;
  *	set and cleared under the session's lock while no mover uses it
- * @eof: source: its last byte is read, or nothing takes more; destination: its last byte is written;
- *	session's lock
+ * @eof: source: its last byte is read, or nothing takes more; destination: its last
+ *	byte is written; session's lock
  * @next_idx: source: idx of the next frame; the pump's
  * @unsent: source: frames that no socket has taken yet; session's lock
  * @sent: source: counted for the milestone SENT; session's lock
