@@ -86,6 +86,7 @@ static int message(struct nl *nl, const struct nlmsghdr *nlh, nl_message_fn fn, 
 	}
 	genl = mnl_nlmsg_get_payload(nlh);
 	parse(nlh, attrs);
+	nl->message = nlh;
 	if (fn)
 		fn(data, genl->cmd, attrs);
 	return 1;
@@ -262,6 +263,7 @@ int nl_next_event(struct nl *nl, int timeout_ms, nl_message_fn fn, void *data)
 		return -EBADMSG;
 	genl = mnl_nlmsg_get_payload((struct nlmsghdr *)buf);
 	parse((struct nlmsghdr *)buf, attrs);
+	nl->message = (struct nlmsghdr *)buf;
 	fn(data, genl->cmd, attrs);
 	return 0;
 }

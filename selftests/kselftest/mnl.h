@@ -22,6 +22,7 @@
  * @text: the kernel's text about the last request, or ""
  * @bad_attr: type of the attribute that the kernel complained of, or 0
  * @missing: type of the attribute that it missed, or 0
+ * @message: the message that nl_message_fn is called for
  * @request: the request, see nl_begin()
  */
 struct nl {
@@ -32,6 +33,7 @@ struct nl {
 	char text[256];
 	__u32 bad_attr;
 	__u32 missing;
+	const struct nlmsghdr *message;
 	char request[2048];
 };
 

@@ -1,12 +1,26 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The migration state machine: one function per kind of arc */
 
+#include <linux/atomic.h>
+#include <linux/delay.h>
 #include <linux/file.h>
 #include <linux/hrtimer.h>
+#include <linux/moduleparam.h>
 #include <linux/sched.h>
 #include <linux/string.h>
+#include <linux/wait_bit.h>
 
 #include "migsim.h"
+
+static unsigned int arc_cap;
+module_param(arc_cap, uint, 0644);
+MODULE_PARM_DESC(arc_cap, "arcs that the driver runs at once; one more fails with ENOSPC (0: no limit)");
+
+/* arcs of all devices, those included that wait for their turn */
+static atomic_t arcs_running;
+
+/* a bit for each "serial" group, set while a device of it runs an arc */
+static unsigned long serial_busy;
 
 static const char * const state_names[MIGSIM_NUM_STATES] = {
 	[VFIO_DEVICE_STATE_ERROR] = "ERROR",
@@ -161,9 +175,41 @@ static struct file *arc_do(struct migsim_device *dev, unsigned int from,
 	return ERR_PTR(-EINVAL);
 }
 
+static int arc_admit(void)
+{
+	unsigned int cap = READ_ONCE(arc_cap);
+
+	if (atomic_inc_return(&arcs_running) <= cap || !cap)
+		return 0;
+	atomic_dec(&arcs_running);
+	return -ENOSPC;
+}
+
+/* The arc with its delay and its injected failure, when its turn has come. */
+static struct file *arc_serial(struct migsim_device *dev,
+			       struct migsim_log_entry *entry)
+{
+	unsigned int group = READ_ONCE(dev->knobs.serial);
+	struct file *f;
+	int err;
+
+	if (group)
+		wait_on_bit_lock(&serial_busy, group, TASK_IDLE);
+	entry->start_ns = ktime_get_ns();
+	arc_sleep(migsim_knob_arc_ms(dev, entry->from, entry->to));
+	udelay(READ_ONCE(dev->knobs.arc_us));
+	err = migsim_knob_arc_fault(dev, entry->from, entry->to);
+	f = err ? ERR_PTR(err) : arc_do(dev, entry->from, entry->to);
+	/* before the next one begins */
+	entry->end_ns = ktime_get_ns();
+	if (group)
+		clear_and_wake_up_bit(group, &serial_busy);
+	return f;
+}
+
 /*
- * One arc with its delay, its injected failure and its line in the log. A
- * failed arc leaves the device where it was, or in ERROR if the knob says so.
+ * One arc and its line in the log. A failed arc leaves the device where it
+ * was, or in ERROR if the knob says so.
  */
 static struct file *arc_run(struct migsim_device *dev, unsigned int to)
 {
@@ -175,12 +221,20 @@ static struct file *arc_run(struct migsim_device *dev, unsigned int to)
 	};
 	struct file *f;
 
-	arc_sleep(migsim_knob_arc_ms(dev, from, to));
-	entry.err = migsim_knob_arc_fault(dev, from, to);
-	f = entry.err ? ERR_PTR(entry.err) : arc_do(dev, from, to);
+	entry.err = arc_admit();
+	if (!entry.err) {
+		f = arc_serial(dev, &entry);
+		atomic_dec(&arcs_running);
+	} else {
+		entry.end_ns = entry.start_ns;
+		f = ERR_PTR(entry.err);
+	}
 
 	if (!IS_ERR(f)) {
 		WRITE_ONCE(dev->mig_state, to);
+		/* happens when the call is over that this arc is a part of */
+		if (migsim_knob_arc_reset(dev, from, to))
+			migsim_reset(dev);
 	} else {
 		entry.err = PTR_ERR(f);
 		if (READ_ONCE(dev->knobs.fail_to_error)) {
@@ -188,7 +242,6 @@ static struct file *arc_run(struct migsim_device *dev, unsigned int to)
 			WRITE_ONCE(dev->mig_state, VFIO_DEVICE_STATE_ERROR);
 		}
 	}
-	entry.end_ns = ktime_get_ns();
 	migsim_log_add(dev, &entry);
 	return f;
 }

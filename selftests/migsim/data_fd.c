@@ -14,6 +14,45 @@
 #define PACE_MIN_NS	(200 * NSEC_PER_USEC)
 
 /**
+ * migsim_files_create - begin to count data_fds
+ *
+ * Return: the counter, for the device to put, or NULL.
+ */
+struct migsim_files *migsim_files_create(void)
+{
+	struct migsim_files *files = kzalloc(sizeof(*files), GFP_KERNEL);
+
+	if (files)
+		kref_init(&files->ref);
+	return files;
+}
+
+static void files_free(struct kref *ref)
+{
+	kfree(container_of(ref, struct migsim_files, ref));
+}
+
+/**
+ * migsim_files_put - the device or one of its data_fds is gone
+ * @files: the counter
+ */
+void migsim_files_put(struct migsim_files *files)
+{
+	kref_put(&files->ref, files_free);
+}
+
+/**
+ * migsim_files_alive - how many data_fds are there?
+ * @files: the counter of a device that is alive
+ *
+ * Return: how many, those included that only their user still holds.
+ */
+unsigned int migsim_files_alive(struct migsim_files *files)
+{
+	return kref_read(&files->ref) - 1;
+}
+
+/**
  * migsim_file_create - make a data_fd
  * @dev: the device
  * @fops: its operations, with migsim_file_release() among them
@@ -46,6 +85,8 @@ struct migsim_file *migsim_file_create(struct migsim_device *dev,
 		kfree(file);
 		return ERR_PTR(ret);
 	}
+	kref_get(&dev->files->ref);
+	file->files = dev->files;
 	stream_open(file->f->f_inode, file->f);
 	return file;
 }
@@ -88,6 +129,7 @@ int migsim_file_release(struct inode *inode, struct file *f)
 	vfree(file->buf);
 	mutex_destroy(&file->lock);
 	mutex_destroy(&file->io_lock);
+	migsim_files_put(file->files);
 	kfree(file);
 	return 0;
 }

@@ -49,6 +49,20 @@ static bool fault_use(bool *armed, u32 *count)
 	return true;
 }
 
+/* Return: the errno of the fault, positive, if it happens at this arc; else 0. */
+static int arc_fault(struct migsim_device *dev, struct migsim_arc_fault *fault,
+		     unsigned int from, unsigned int to)
+{
+	int ret = 0;
+
+	spin_lock(&dev->knob_lock);
+	if (fault->from == from && fault->to == to &&
+	    fault_use(&fault->armed, &fault->count))
+		ret = fault->err;
+	spin_unlock(&dev->knob_lock);
+	return ret;
+}
+
 /**
  * migsim_knob_arc_fault - shall this arc fail?
  * @dev: the device
@@ -60,15 +74,21 @@ static bool fault_use(bool *armed, u32 *count)
 int migsim_knob_arc_fault(struct migsim_device *dev, unsigned int from,
 			  unsigned int to)
 {
-	struct migsim_arc_fault *fault = &dev->knobs.fail_arc;
-	int ret = 0;
+	return -arc_fault(dev, &dev->knobs.fail_arc, from, to);
+}
 
-	spin_lock(&dev->knob_lock);
-	if (fault->from == from && fault->to == to &&
-	    fault_use(&fault->armed, &fault->count))
-		ret = -fault->err;
-	spin_unlock(&dev->knob_lock);
-	return ret;
+/**
+ * migsim_knob_arc_reset - shall the device be reset after this arc?
+ * @dev: the device
+ * @from: state it left
+ * @to: state it has reached
+ *
+ * Return: true if so.
+ */
+bool migsim_knob_arc_reset(struct migsim_device *dev, unsigned int from,
+			   unsigned int to)
+{
+	return arc_fault(dev, &dev->knobs.reset_at_arc, from, to);
 }
 
 /**

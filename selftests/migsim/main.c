@@ -93,18 +93,16 @@ static void reset_work(struct work_struct *work)
 	migsim_state_unlock(dev);
 }
 
-/*
- * VFIO holds memory_lock, which state_mutex holders take: see the lock order
- * in migsim.h for why this only tries.
+/**
+ * migsim_reset - what a reset does to the migration
+ * @dev: the device, open
+ *
+ * While somebody holds state_mutex, the caller perhaps, it is left to him.
+ *
+ * Context: any; never waits.
  */
-static void migsim_reset_done(struct pci_dev *pdev)
+void migsim_reset(struct migsim_device *dev)
 {
-	struct migsim_device *dev = migsim_from_dev(&pdev->dev);
-
-	/* the reset at open and close; both bring the device up anew anyway */
-	if (!READ_ONCE(dev->open))
-		return;
-
 	spin_lock(&dev->reset_lock);
 	dev->deferred_reset = true;
 	if (mutex_trylock(&dev->state_mutex)) {
@@ -114,6 +112,19 @@ static void migsim_reset_done(struct pci_dev *pdev)
 		spin_unlock(&dev->reset_lock);
 	}
 	queue_work(system_unbound_wq, &dev->reset_work);
+}
+
+/*
+ * VFIO holds memory_lock, which state_mutex holders take: see the lock order
+ * in migsim.h for why migsim_reset() only tries.
+ */
+static void migsim_reset_done(struct pci_dev *pdev)
+{
+	struct migsim_device *dev = migsim_from_dev(&pdev->dev);
+
+	/* the reset at open and close; both bring the device up anew anyway */
+	if (READ_ONCE(dev->open))
+		migsim_reset(dev);
 }
 
 static int migsim_open_device(struct vfio_device *vdev)
@@ -190,7 +201,11 @@ static long migsim_ioctl(struct vfio_device *vdev, unsigned int cmd,
 static int migsim_init_dev(struct vfio_device *vdev)
 {
 	struct migsim_device *dev = migsim_from_vfio(vdev);
+	int ret;
 
+	dev->files = migsim_files_create();
+	if (!dev->files)
+		return -ENOMEM;
 	mutex_init(&dev->state_mutex);
 	spin_lock_init(&dev->reset_lock);
 	spin_lock_init(&dev->knob_lock);
@@ -206,7 +221,11 @@ static int migsim_init_dev(struct vfio_device *vdev)
 			vdev->migration_flags |= VFIO_MIGRATION_PRE_COPY;
 		vdev->mig_ops = &migsim_mig_ops;
 	}
-	return vfio_pci_core_init_dev(vdev);
+	ret = vfio_pci_core_init_dev(vdev);
+	/* without a success there is no release */
+	if (ret)
+		migsim_files_put(dev->files);
+	return ret;
 }
 
 static void migsim_release_dev(struct vfio_device *vdev)
@@ -215,6 +234,7 @@ static void migsim_release_dev(struct vfio_device *vdev)
 
 	cancel_work_sync(&dev->reset_work);
 	migsim_blob_put(dev->payload);
+	migsim_files_put(dev->files);
 	mutex_destroy(&dev->state_mutex);
 	vfio_pci_core_release_dev(vdev);
 }

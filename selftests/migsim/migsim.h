@@ -7,11 +7,12 @@
  *
  *	vfio_device_set.lock
  *	  migsim_device.state_mutex
- *	    migsim_file.io_lock
- *	      mmap_lock (a fault of the user's buffer)
- *	        vfio_pci_core_device.memory_lock
- *	    migsim_file.lock
- *	      migsim_device.knob_lock (spinlock)
+ *	    the bit of a "serial" group (arcs.c)
+ *	      migsim_file.io_lock
+ *	        mmap_lock (a fault of the user's buffer)
+ *	          vfio_pci_core_device.memory_lock
+ *	      migsim_file.lock
+ *	        migsim_device.knob_lock (spinlock)
  *
  * A reset arrives with memory_lock held for writing, which is the wrong way
  * round: migsim_reset_done() therefore only tries state_mutex, and whoever
@@ -41,6 +42,8 @@
 #define MIGSIM_STATE_MAX	((u64)SZ_2G)	/* bytes of payload */
 #define MIGSIM_PRECOPY_MAX	((u64)SZ_1G)	/* bytes of pre-copy data */
 #define MIGSIM_ARC_MS_MAX	60000
+#define MIGSIM_ARC_US_MAX	1000
+#define MIGSIM_SERIAL_MAX	31	/* groups of devices */
 #define MIGSIM_ARC_MS_UNSET	U32_MAX
 /* so many that the whole log fits one sysfs page */
 #define MIGSIM_LOG_SIZE		56
@@ -70,6 +73,14 @@ struct migsim_blob {
 	u32 crc;
 };
 
+/**
+ * struct migsim_files - how many data_fds of a device are alive
+ * @ref: one for each of them and one for the device, which they may outlive
+ */
+struct migsim_files {
+	struct kref ref;
+};
+
 enum migsim_file_phase {
 	MIGSIM_FILE_PRECOPY,	/* saving: more will come, -ENOMSG when dry */
 	MIGSIM_FILE_FINAL,	/* saving: everything is there, 0 at the end */
@@ -91,6 +102,7 @@ struct migsim_segment {
  * struct migsim_file - a data_fd
  * @f: the file; the device holds one reference while it uses it
  * @dev: the device; see the rule at the top of this file
+ * @files: where it is counted
  * @io_lock: one read or write at a time; protects the pacing and the load
  *	buffer; held across the pacing sleep and the user copy
  * @lock: protects @phase, @pos and the growth of @seg; never held long
@@ -113,6 +125,7 @@ struct migsim_segment {
 struct migsim_file {
 	struct file *f;
 	struct migsim_device *dev;
+	struct migsim_files *files;
 	struct mutex io_lock;	/* one read or write at a time */
 	struct mutex lock;	/* phase, pos, growth of seg */
 	wait_queue_head_t wait;
@@ -149,11 +162,11 @@ struct migsim_fault {
 };
 
 /**
- * struct migsim_arc_fault - an error to be injected into an arc
- * @armed: false: nothing will fail
+ * struct migsim_arc_fault - what is to happen at an arc: an error, or a reset
+ * @armed: false: nothing will happen
  * @from: state that the arc leaves
- * @to: state that it does not reach
- * @err: positive errno
+ * @to: state that it would reach
+ * @err: positive errno, if it is an error
  * @count: how often it still happens, 0 for always
  */
 struct migsim_arc_fault {
@@ -176,12 +189,15 @@ struct migsim_arc_fault {
  * @write_chunk: most that one write takes, 0 for no limit
  * @headerless: the stream is the payload alone
  * @fail_to_error: a failed arc ends in ERROR
+ * @serial: the devices of a group run one arc at a time, 0 for no group
+ * @arc_us: microseconds for which an arc keeps the CPU busy
  * @arcs: milliseconds per arc, or MIGSIM_ARC_MS_UNSET
  * @fail_arc: the arc that fails
+ * @reset_at_arc: the arc after which the device is reset
  * @fail_read: the byte that cannot be read
  * @fail_write: the byte that cannot be written
  *
- * The first ten are all u64, for the sake of sysfs, and read and written whole
+ * The first twelve are all u64, for the sake of sysfs, and read and written whole
  * (READ_ONCE()); @state_size and @seed change under state_mutex. The rest is
  * under migsim_device.knob_lock.
  */
@@ -196,16 +212,19 @@ struct migsim_knobs {
 	u64 write_chunk;
 	u64 headerless;
 	u64 fail_to_error;
+	u64 serial;
+	u64 arc_us;
 
 	u32 arcs[MIGSIM_NUM_STATES][MIGSIM_NUM_STATES];
 	struct migsim_arc_fault fail_arc;
+	struct migsim_arc_fault reset_at_arc;
 	struct migsim_fault fail_read;
 	struct migsim_fault fail_write;
 };
 
 /**
  * struct migsim_log_entry - one arc as it happened
- * @start_ns: CLOCK_MONOTONIC before the arc's delay
+ * @start_ns: CLOCK_MONOTONIC before the arc's delay, when its turn has come
  * @end_ns: CLOCK_MONOTONIC when it was done
  * @from: state before
  * @to: state it was to reach
@@ -222,6 +241,7 @@ struct migsim_log_entry {
 /**
  * struct migsim_device - a bound edu device
  * @core: must be the driver data of the PCI device
+ * @files: counts the data_fds
  * @state_mutex: one arc at a time; protects all down to @regs_stale
  * @mig_state: the state; read without the lock by the "state" attribute
  * @open: between open_device and close_device, so BAR 0 is mapped
@@ -243,6 +263,7 @@ struct migsim_log_entry {
  */
 struct migsim_device {
 	struct vfio_pci_core_device core;
+	struct migsim_files *files;
 
 	struct mutex state_mutex;	/* one arc at a time; see above */
 	enum vfio_device_mig_state mig_state;
@@ -268,6 +289,7 @@ struct migsim_device {
 /* main.c */
 void migsim_state_lock(struct migsim_device *dev);
 void migsim_state_unlock(struct migsim_device *dev);
+void migsim_reset(struct migsim_device *dev);
 
 /* arcs.c */
 extern const struct vfio_migration_ops migsim_mig_ops;
@@ -276,6 +298,9 @@ int migsim_state_parse(const char *name);
 void migsim_files_disable(struct migsim_device *dev);
 
 /* data_fd.c */
+struct migsim_files *migsim_files_create(void);
+void migsim_files_put(struct migsim_files *files);
+unsigned int migsim_files_alive(struct migsim_files *files);
 struct migsim_file *migsim_file_create(struct migsim_device *dev,
 				       const struct file_operations *fops,
 				       int flags, enum migsim_file_phase phase);
@@ -316,6 +341,8 @@ u32 migsim_knob_arc_ms(struct migsim_device *dev, unsigned int from,
 		       unsigned int to);
 int migsim_knob_arc_fault(struct migsim_device *dev, unsigned int from,
 			  unsigned int to);
+bool migsim_knob_arc_reset(struct migsim_device *dev, unsigned int from,
+			   unsigned int to);
 int migsim_knob_fault(struct migsim_device *dev, struct migsim_fault *fault,
 		      u64 pos, size_t *len);
 void migsim_log_add(struct migsim_device *dev,
@@ -325,6 +352,7 @@ void migsim_log_add(struct migsim_device *dev,
 extern const struct attribute_group *migsim_groups[];
 extern struct device_attribute migsim_attr_arcs;
 extern struct device_attribute migsim_attr_fail_arc;
+extern struct device_attribute migsim_attr_reset_at_arc;
 extern struct device_attribute migsim_attr_fail_read_at;
 extern struct device_attribute migsim_attr_fail_write_at;
 extern struct device_attribute migsim_attr_arcs_log;

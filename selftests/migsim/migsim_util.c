@@ -114,11 +114,11 @@ __u64 attr_read_num(const char *addr, const char *attr)
 int knobs_reset(const char *addr)
 {
 	static const char *const numbers[] = {
-		"arc_ms", "read_us_per_mib", "write_us_per_mib", "read_chunk",
-		"write_chunk", "headerless", "fail_to_error",
+		"arc_ms", "arc_us", "read_us_per_mib", "write_us_per_mib", "read_chunk",
+		"write_chunk", "headerless", "fail_to_error", "serial",
 	};
 	static const char *const specs[] = {
-		"fail_arc", "fail_read_at", "fail_write_at",
+		"fail_arc", "reset_at_arc", "fail_read_at", "fail_write_at",
 	};
 	int ret = 0;
 	size_t i;
@@ -132,6 +132,7 @@ int knobs_reset(const char *addr)
 	ret |= attr_write_num(addr, "state_size", 1 << 20);
 	ret |= attr_write_num(addr, "precopy_size", 4096);
 	ret |= attr_write(addr, "arcs_log", "0");
+	ret |= param_write("arc_cap", "0");
 	return ret;
 }
 

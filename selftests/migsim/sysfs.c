@@ -102,12 +102,14 @@ SCALAR(state_size, AT(state_size), MIGSIM_STATE_MAX, payload_store);
 SCALAR(seed, AT(seed), U64_MAX, payload_store);
 SCALAR(precopy_size, AT(precopy_size), MIGSIM_PRECOPY_MAX, scalar_store);
 SCALAR(arc_ms, AT(arc_ms), MIGSIM_ARC_MS_MAX, scalar_store);
+SCALAR(arc_us, AT(arc_us), MIGSIM_ARC_US_MAX, scalar_store);
 SCALAR(read_us_per_mib, AT(read_us_per_mib), RATE_MAX, scalar_store);
 SCALAR(write_us_per_mib, AT(write_us_per_mib), RATE_MAX, scalar_store);
 SCALAR(read_chunk, AT(read_chunk), U64_MAX, scalar_store);
 SCALAR(write_chunk, AT(write_chunk), U64_MAX, scalar_store);
 SCALAR(headerless, AT(headerless), 1, scalar_store);
 SCALAR(fail_to_error, AT(fail_to_error), 1, scalar_store);
+SCALAR(serial, AT(serial), MIGSIM_SERIAL_MAX, scalar_store);
 
 /*
  * VFIO reads migration_flags in ioctls only, so they can change while nobody
@@ -173,6 +175,27 @@ static ssize_t precopy_store(struct device *device,
 }
 static DEVICE_ATTR_RW(precopy);
 
+/* Any number but 0: the device loses its state, and nobody is told. */
+static ssize_t reset_store(struct device *device,
+			   struct device_attribute *attr, const char *buf,
+			   size_t len)
+{
+	struct migsim_device *dev = migsim_from_dev(device);
+	bool value;
+	int ret;
+
+	ret = kstrtobool(buf, &value);
+	if (ret)
+		return ret;
+	if (!value)
+		return -EINVAL;
+	if (!READ_ONCE(dev->open))
+		return -ENODEV;
+	migsim_reset(dev);
+	return len;
+}
+static DEVICE_ATTR_WO(reset);
+
 static ssize_t state_show(struct device *device, struct device_attribute *attr,
 			  char *buf)
 {
@@ -207,6 +230,14 @@ static ssize_t loaded_bytes_show(struct device *device,
 			  READ_ONCE(migsim_from_dev(device)->loaded_bytes));
 }
 static DEVICE_ATTR_RO(loaded_bytes);
+
+static ssize_t data_files_show(struct device *device,
+			       struct device_attribute *attr, char *buf)
+{
+	return sysfs_emit(buf, "%u\n",
+			  migsim_files_alive(migsim_from_dev(device)->files));
+}
+static DEVICE_ATTR_RO(data_files);
 
 static ssize_t payload_size_show(struct device *device,
 				 struct device_attribute *attr, char *buf)
@@ -269,16 +300,20 @@ static struct attribute *migsim_attrs[] = {
 	&knob_seed.attr.attr,
 	&knob_precopy_size.attr.attr,
 	&knob_arc_ms.attr.attr,
+	&knob_arc_us.attr.attr,
 	&knob_read_us_per_mib.attr.attr,
 	&knob_write_us_per_mib.attr.attr,
 	&knob_read_chunk.attr.attr,
 	&knob_write_chunk.attr.attr,
 	&knob_headerless.attr.attr,
 	&knob_fail_to_error.attr.attr,
+	&knob_serial.attr.attr,
 	&dev_attr_p2p.attr,
 	&dev_attr_precopy.attr,
 	&migsim_attr_arcs.attr,
 	&migsim_attr_fail_arc.attr,
+	&migsim_attr_reset_at_arc.attr,
+	&dev_attr_reset.attr,
 	&migsim_attr_fail_read_at.attr,
 	&migsim_attr_fail_write_at.attr,
 	&migsim_attr_arcs_log.attr,
@@ -286,6 +321,7 @@ static struct attribute *migsim_attrs[] = {
 	&dev_attr_open.attr,
 	&dev_attr_saved_bytes.attr,
 	&dev_attr_loaded_bytes.attr,
+	&dev_attr_data_files.attr,
 	&dev_attr_payload_size.attr,
 	&dev_attr_payload_crc.attr,
 	&dev_attr_registers.attr,

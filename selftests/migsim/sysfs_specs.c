@@ -180,6 +180,68 @@ static ssize_t fail_arc_store(struct device *device,
 
 struct device_attribute migsim_attr_fail_arc = __ATTR_RW(fail_arc);
 
+/* "FROM>TO[:COUNT]" or "none" */
+static int reset_at_arc_parse(char *spec, struct migsim_arc_fault *fault)
+{
+	unsigned int from, to;
+	char *rest = spec;
+	int ret;
+
+	strsep(&rest, ":");
+	if (!strcmp(spec, "none") || !*spec)
+		return 0;
+	ret = arc_parse(spec, &from, &to);
+	if (ret)
+		return ret;
+	*fault = (struct migsim_arc_fault) {
+		.armed = true,
+		.from = from,
+		.to = to,
+		.err = EIO,	/* any: it only says that it happens */
+	};
+	return rest ? kstrtou32(rest, 0, &fault->count) : 0;
+}
+
+static ssize_t reset_at_arc_show(struct device *device,
+				 struct device_attribute *attr, char *buf)
+{
+	struct migsim_device *dev = migsim_from_dev(device);
+	struct migsim_arc_fault fault;
+
+	spin_lock(&dev->knob_lock);
+	fault = dev->knobs.reset_at_arc;
+	spin_unlock(&dev->knob_lock);
+	if (!fault.armed)
+		return sysfs_emit(buf, "none\n");
+	return sysfs_emit(buf, "%s>%s:%u\n", migsim_state_name(fault.from),
+			  migsim_state_name(fault.to), fault.count);
+}
+
+static ssize_t reset_at_arc_store(struct device *device,
+				  struct device_attribute *attr,
+				  const char *buf, size_t len)
+{
+	struct migsim_device *dev = migsim_from_dev(device);
+	struct migsim_arc_fault fault = {};
+	char *copy, *spec;
+	int ret;
+
+	copy = spec_copy(buf, len, &spec);
+	if (!copy)
+		return -ENOMEM;
+	ret = reset_at_arc_parse(spec, &fault);
+	kfree(copy);
+	if (ret)
+		return ret;
+
+	spin_lock(&dev->knob_lock);
+	dev->knobs.reset_at_arc = fault;
+	spin_unlock(&dev->knob_lock);
+	return len;
+}
+
+struct device_attribute migsim_attr_reset_at_arc = __ATTR_RW(reset_at_arc);
+
 static ssize_t fault_show(struct migsim_device *dev,
 			  const struct migsim_fault *knob, char *buf)
 {
