@@ -76,7 +76,7 @@ enum migmux_channel_flags {
  * @wait: our entry in the socket's wait queue
  * @wqh: that wait queue
  * @mover: sends (source) or receives (destination)
- * @sched: queued bytes and death, for migmux_sched_pick(); session's lock
+ * @sched: queued bytes and death, for migmux_sched_better(); session's lock
  * @queue: frames to send; session's lock
  * @frame: the frame that is being sent or received; the mover's
  * @offset: bytes of @frame done; the mover's

@@ -81,17 +81,12 @@ static int encode(struct migmux_device *dev, struct migmux_frame *frame, bool co
 static struct migmux_channel *choose(struct migmux_device *dev)
 	__must_hold(&dev->session->lock)
 {
-	const struct migmux_sched_chan *chans[MIGMUX_MAX_CHANNELS];
-	struct migmux_channel *ch;
-	int pick;
-	u32 n = 0;
+	struct migmux_channel *ch, *best = NULL;
 
 	list_for_each_entry(ch, &dev->channels, dev_node)
-		chans[n++] = &ch->sched;
-	pick = migmux_sched_pick(chans, n);
-	if (pick < 0)
-		return NULL;
-	return container_of(chans[pick], struct migmux_channel, sched);
+		if (migmux_sched_better(best ? &best->sched : NULL, &ch->sched))
+			best = ch;
+	return best;
 }
 
 static int dispatch(struct migmux_device *dev, struct migmux_frame *frame)

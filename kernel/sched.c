@@ -2,25 +2,17 @@
 #include "sched.h"
 
 /**
- * migmux_sched_pick - choose the channel for a device's next frame
- * @chans: the device's channels, or all when they are shared
- * @n: how many
+ * migmux_sched_better - does a channel suit a device's next frame better?
+ * @best: the best one so far, or NULL
+ * @next: the next one
  *
- * The least loaded one, and among equals the first: a lone small frame always
+ * The least loaded one is best, and among equals the first: a lone small frame always
  * goes the same way, a fast channel drains sooner and so gets more.
  *
- * Return: index into @chans, or -EPIPE when all are dead.
+ * Return: true if @next lives and is better than @best.
  */
-int migmux_sched_pick(const struct migmux_sched_chan *const *chans, u32 n)
+bool migmux_sched_better(const struct migmux_sched_chan *best,
+			 const struct migmux_sched_chan *next)
 {
-	int best = -EPIPE;
-	u32 i;
-
-	for (i = 0; i < n; i++) {
-		if (chans[i]->dead)
-			continue;
-		if (best < 0 || chans[i]->queued < chans[best]->queued)
-			best = i;
-	}
-	return best;
+	return !next->dead && (!best || next->queued < best->queued);
 }

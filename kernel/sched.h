@@ -17,6 +17,7 @@ struct migmux_sched_chan {
 	bool dead;
 };
 
-int migmux_sched_pick(const struct migmux_sched_chan *const *chans, u32 n);
+bool migmux_sched_better(const struct migmux_sched_chan *best,
+			 const struct migmux_sched_chan *next);
 
 #endif /* MIGMUX_SCHED_H */
