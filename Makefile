@@ -26,7 +26,8 @@ kbuild = $(submake) -C $(KDIR) \
 	$(if $(shell command -v pahole),,CONFIG_DEBUG_INFO_BTF_MODULES=)
 
 .PHONY: all module migsim tools unit install install-module install-tools clean
-.PHONY: style generate check demo bench vm-build vm-tests test-deps farm need-kdir need-libs help
+.PHONY: style generate check check-qemu demo bench vm-build vm-tests vm-qemu \
+	test-deps farm need-kdir need-libs help
 
 all: module tools
 
@@ -109,12 +110,20 @@ vm-tests: vm-build test-deps
 check: vm-tests
 	@$(VM)/check $(ONLY)
 
+# Stock QEMU in a test host. ROUNDS= and more (see its qemu.sh) come from the environment.
+vm-qemu: vm-build
+	@$(VM)/deps qemu
+	+@$(submake) -s -C selftests/qemu OUT=$(BUILD)/qemu
+
+check-qemu: vm-qemu
+	@selftests/qemu/check
+
 # DEVICES=, STATE_MIB=, MS_PER_MIB= and ARC_MS= reach it as make was given them.
 demo: vm-build
 	@selftests/demo/demo
 
 # BENCH_JSON= names a file for the results.
-bench: vm-build
+bench: vm-qemu
 	+@$(submake) -s -C selftests/bench OUT=$(BUILD)/guest
 	@selftests/bench/bench
 
@@ -128,6 +137,7 @@ help:
 	@echo 'make demo        move the state of four devices from one VM to another'
 	@echo '                 (DEVICES= STATE_MIB= MS_PER_MIB= ARC_MS=)'
 	@echo 'make check       all tests (or ONLY="NAME..." of $(VM)/tests)'
+	@echo 'make check-qemu  stock QEMU migrates with and without a set (ROUNDS=)'
 	@echo 'make unit        the tests that need no VM'
 	@echo 'make bench       measure'
 	@echo 'make style       all style checks'

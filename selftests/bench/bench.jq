@@ -16,7 +16,7 @@ def spread: { median: median, min: min, max: max, n: length };
 | ($rows | map(select(.[0] == "downtime") | { way: .[1], ms: (.[3] | tonumber) })) as $down
 | ($rows | map(select(.[0] == "qemu")
 	| { channel: .[1], kind: .[2], set: .[3], stop: (.[5] | tonumber),
-	    start: (.[6] | tonumber), downtime: (.[8] | tonumber) })) as $qemu
+	    start: (.[6] | tonumber), downtime: (.[7] | tonumber) })) as $qemu
 | [$arcs | group_by([.arc_ms, .step, .way])[]
    | (map(select(.n == 1) | .ms) | median) as $one
    | group_by(.n)[] | { arc_ms: .[0].arc_ms, step: .[0].step, way: .[0].way,

@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=bash
+#
+# Several test programs as one KTAP document with a closing line: each is a stage, its
+# output the stage's subtests. $work is a directory; a program leaves the counts of its
+# results there in the file counts, "passed failed skipped".
+#
+#	stages_begin 2; stage "first" CMD...; stage "second" CMD...; stages_end
+
+stages_n=0 stages_passed=0 stages_failed=0 stages_skipped=0
+
+# stages_begin N: how many there will be.
+stages_begin()
+{
+	echo "KTAP version 1"
+	echo "1..$1"
+}
+
+# stage NAME CMD...: run it, show its output as subtests, add up its counts.
+stage()
+{
+	local name=$1 rc=0 p f s
+
+	shift
+	echo "# $name"
+	rm -f "${work:?}/counts"
+	"$@" > >(sed -u 's/^/    /') || rc=$?
+	wait $! || :
+	p=0 f=0 s=0
+	[[ ! -r $work/counts ]] || read -r p f s <"$work/counts"
+	# A failure that no result line tells is one all the same.
+	((rc == 0 || f > 0)) || f=1
+	((stages_passed += p, stages_failed += f, stages_skipped += s, ++stages_n))
+	if ((f)); then
+		echo "not ok $stages_n $name"
+	else
+		echo "ok $stages_n $name"
+	fi
+}
+
+# Fails if anything has.
+stages_end()
+{
+	echo "$stages_passed passed, $stages_failed failed, $stages_skipped skipped"
+	((stages_failed == 0))
+}
