@@ -132,10 +132,25 @@ static int send_all(struct stage *stage)
 	       peer_send_frame(stage->ch[1], idstrs[1], 0, 10, true);
 }
 
+/* All bytes are written some time before the arc begins: it is the arc that counts. */
+static int load_arc_begins(struct stage *stage)
+{
+	struct timeline t;
+	int ret, i;
+
+	for (i = 0; i < WAIT_MS; i++) {
+		ret = session_timeline(stage->fd, &t);
+		if (ret || t.dev[0].phases[VFIO_MIGMUX_PHASE_LOAD].start_ns)
+			return ret;
+		usleep(1000);
+	}
+	return -ETIMEDOUT;
+}
+
 int phase_load_arc(struct stage *stage)
 {
 	return slow_arc(stage, "RESUMING>STOP=300") ?: phase_ready(stage) ?:
-	       send_all(stage) ?: attr_wait(stage->dev[0].addr, "loaded_bytes", 1000);
+	       send_all(stage) ?: load_arc_begins(stage);
 }
 
 /* The good verdict has gone out, and no answer comes. */
