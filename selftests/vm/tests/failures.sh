@@ -122,8 +122,8 @@ link_up ${#DEVS[@]} >/dev/null || not_ok "a link"
 
 # What has not got all of its state may not be allowed to leave RESUMING.
 HALF="RUNNING|STOP|RESUMING"
-# A source that fails closes its channels.
-CLOSED="recv failed: .*closed by the source"
+# A source that fails closes its channels, wherever it is.
+CLOSED="recv failed: .*closed (by the source|in the middle of a frame)"
 
 # --- the source --------------------------------------------------------------------------
 
