@@ -10,7 +10,6 @@
  * caller's descriptor is its own business.
  */
 #include <linux/file.h>
-#include <linux/inet.h>
 #include <linux/list.h>
 #include <linux/mutex.h>
 #include <linux/net.h>
@@ -27,6 +26,29 @@ static LIST_HEAD(channels);
 /* protects @channels; innermost */
 static DEFINE_MUTEX(channels_lock);
 
+/*
+ * What the families differ in, as far as a channel can see it. Each has one wait
+ * queue, wakes it when a direction ends or breaks, and lets what came before the
+ * end be read: so a verdict is not lost when the peer closes after it.
+ * - TCP wakes a writer that met a full socket, when a third is free again.
+ * - AF_UNIX wakes writers when three quarters are free, whoever met what. A close
+ *   with unread data is ECONNRESET for the peer, but after all that it can read.
+ * - AF_VSOCK wakes writers with each credit that comes and each packet that left. A
+ *   connection that is reset is read to its end all the same.
+ */
+static bool family_can(const struct sock *sk)
+{
+	switch (sk->sk_family) {
+	case AF_INET:
+	case AF_INET6:
+		return sk->sk_protocol == IPPROTO_TCP;
+	case AF_UNIX:
+	case AF_VSOCK:
+		return true;
+	}
+	return false;
+}
+
 static int socket_check(struct socket *sock, const char **why)
 {
 	struct sock *sk = sock->sk;
@@ -35,29 +57,16 @@ static int socket_check(struct socket *sock, const char **why)
 		*why = "the socket is not a stream socket: a channel needs SOCK_STREAM";
 		return -EPROTOTYPE;
 	}
-	if ((sk->sk_family != AF_INET && sk->sk_family != AF_INET6) ||
-	    sk->sk_protocol != IPPROTO_TCP) {
-		*why = "the socket is not TCP: a channel needs TCP over IPv4 or IPv6";
+	if (!family_can(sk)) {
+		*why = "a channel needs a TCP (IPv4 or IPv6), AF_UNIX or AF_VSOCK socket";
 		return -EAFNOSUPPORT;
 	}
+	/* all families use TCP's name of that state */
 	if (READ_ONCE(sk->sk_state) != TCP_ESTABLISHED) {
 		*why = "the socket is not connected: connect or accept it first";
 		return -ENOTCONN;
 	}
 	return 0;
-}
-
-static void name_address(char *buf, size_t size, struct socket *sock, bool peer)
-{
-	struct sockaddr_storage addr;
-	int len;
-
-	len = peer ? kernel_getpeername(sock, (struct sockaddr *)&addr) :
-		     kernel_getsockname(sock, (struct sockaddr *)&addr);
-	if (len < 0)
-		snprintf(buf, size, "unknown");
-	else
-		snprintf(buf, size, "tcp:%pISpc", &addr);
 }
 
 /* One entry in one wait queue; stream sockets have no more. */
@@ -137,8 +146,8 @@ struct migmux_channel *migmux_channel_create(int fd, const char **why)
 	ch->file = sock->file;
 	ch->sock = sock;
 	ch->send = migmux_send_choose(sock);
-	name_address(ch->local, sizeof(ch->local), sock, false);
-	name_address(ch->peer, sizeof(ch->peer), sock, true);
+	migmux_address_name(ch->local, sock, false);
+	migmux_address_name(ch->peer, sock, true);
 	INIT_LIST_HEAD(&ch->dev_node);
 	INIT_LIST_HEAD(&ch->queue);
 	migmux_mover_init(&ch->mover);

@@ -11,6 +11,7 @@
 
 #include <uapi/linux/vfio_migmux_netlink.h>
 
+#include "address.h"
 #include "frame.h"
 #include "mover.h"
 #include "sched.h"
@@ -97,8 +98,8 @@ struct migmux_channel {
 	struct file *file;
 	struct socket *sock;
 	const struct migmux_send_ops *send;
-	char local[64];
-	char peer[64];
+	char local[MIGMUX_ADDRESS_LEN];
+	char peer[MIGMUX_ADDRESS_LEN];
 	struct list_head node;
 	u32 id;
 	bool init_sent;

@@ -14,6 +14,7 @@
 #include <uapi/linux/vfio_migmux.h>
 #include <uapi/linux/vfio_migmux_netlink.h>
 
+#include "address.h"
 #include "report.h"
 
 struct migmux_channel;
@@ -89,8 +90,8 @@ struct migmux_link_info {
 struct migmux_channel_info {
 	char link[VFIO_MIGMUX_LINK_NAME_SIZE];
 	u32 id;
-	char local[64];
-	char peer[64];
+	char local[MIGMUX_ADDRESS_LEN];
+	char peer[MIGMUX_ADDRESS_LEN];
 	enum vfio_migmux_send_method method;
 	u64 sent;
 	u64 received;

@@ -69,8 +69,8 @@ int nl_next_event(struct nl *nl, int timeout_ms, nl_message_fn fn, void *data);
 struct nl_channels {
 	char link[64];
 	__u32 id;
-	char local[64];
-	char peer[64];
+	char local[128];
+	char peer[128];
 	bool complete;
 	unsigned int count;
 	bool rising;

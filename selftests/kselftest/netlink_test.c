@@ -275,11 +275,15 @@ TEST_F(netlink, sockets_that_are_no_channel)
 	EXPECT_REFUSED(nl, EPROTOTYPE, "stream", nl_channel_new(nl, "l", fd[0], &ch));
 	close(fd[0]);
 
-	ASSERT_EQ(0, socketpair(AF_UNIX, SOCK_STREAM, 0, fd));
+	/* any kind of stream that is none of ours */
+	fd[0] = socket(AF_INET, SOCK_STREAM, IPPROTO_MPTCP);
+	ASSERT_LE(0, fd[0]);
 	EXPECT_REFUSED(nl, EAFNOSUPPORT, "TCP", nl_channel_new(nl, "l", fd[0], &ch));
 	close(fd[0]);
-	close(fd[1]);
 
+	fd[0] = socket(AF_UNIX, SOCK_STREAM, 0);
+	EXPECT_REFUSED(nl, ENOTCONN, "connect", nl_channel_new(nl, "l", fd[0], &ch));
+	close(fd[0]);
 	fd[0] = socket(AF_INET, SOCK_STREAM, 0);
 	EXPECT_REFUSED(nl, ENOTCONN, "connect", nl_channel_new(nl, "l", fd[0], &ch));
 	close(fd[0]);

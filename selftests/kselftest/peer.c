@@ -9,6 +9,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <linux/vm_sockets.h>
+
 #include "peer.h"
 
 #define PATIENCE_MS	20000
@@ -59,25 +61,48 @@ struct peer_confirm peer_confirm(__u32 status)
 	};
 }
 
-/* TCP over the loopback: fd[0] connected, fd[1] accepted. */
+/* fd[0] connected to an address that the kernel chooses, fd[1] accepted. */
+static int pair_over(int fd[2], struct sockaddr *addr, socklen_t len)
+{
+	int server = socket(addr->sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int ret = 0;
+
+	fd[0] = socket(addr->sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (server < 0 || fd[0] < 0 || bind(server, addr, len) ||
+	    listen(server, 1) || getsockname(server, addr, &len) ||
+	    connect(fd[0], addr, len))
+		ret = -errno;
+	fd[1] = ret ? -1 : accept4(server, NULL, NULL, SOCK_CLOEXEC);
+	close(server);
+	return ret;
+}
+
+/* TCP over the loopback. */
 int peer_pair(int fd[2])
 {
 	struct sockaddr_in addr = {
 		.sin_family = AF_INET,
 		.sin_addr.s_addr = htonl(INADDR_LOOPBACK),
 	};
-	socklen_t len = sizeof(addr);
-	int server = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	int ret = 0;
 
-	fd[0] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (server < 0 || fd[0] < 0 || bind(server, (struct sockaddr *)&addr, len) ||
-	    listen(server, 1) || getsockname(server, (struct sockaddr *)&addr, &len) ||
-	    connect(fd[0], (struct sockaddr *)&addr, len))
-		ret = -errno;
-	fd[1] = ret ? -1 : accept4(server, NULL, NULL, SOCK_CLOEXEC);
-	close(server);
-	return ret;
+	return pair_over(fd, (struct sockaddr *)&addr, sizeof(addr));
+}
+
+int peer_pair_unix(int fd[2])
+{
+	return socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fd) ? -errno : 0;
+}
+
+/* Wants vsock_loopback: without it there is no such address, or no such family. */
+int peer_pair_vsock(int fd[2])
+{
+	struct sockaddr_vm addr = {
+		.svm_family = AF_VSOCK,
+		.svm_cid = VMADDR_CID_LOCAL,
+		.svm_port = VMADDR_PORT_ANY,
+	};
+
+	return pair_over(fd, (struct sockaddr *)&addr, sizeof(addr));
 }
 
 static int ready(int fd, short events, int ms)

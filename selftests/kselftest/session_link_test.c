@@ -1,9 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * VFIO_MIGMUX_LINK_ATTACH: which links can be attached, and what a link is afterwards.
+ * VFIO_MIGMUX_LINK_ATTACH: which links can be attached, and what a link is afterwards; the
+ * names of its channels.
  * Links are made by netlink.
  */
 #include <sched.h>
+#include <stddef.h>
+#include <sys/un.h>
+
+#include <linux/vm_sockets.h>
 
 #include "mnl.h"
 #include "session_fixture.h"
@@ -153,6 +158,112 @@ TEST_F(link, namespaces)
 	}
 	ASSERT_EQ(pid, waitpid(pid, &status, 0));
 	EXPECT_EQ(0, status);
+}
+
+/* What a channel of each kind is called; fd[0] is the one that becomes a channel. */
+static int names_of(struct nl *nl, int fd[2], struct nl_channels *ch)
+{
+	int ret = nl_channel_new(nl, "l", fd[0], ch);
+
+	if (!ret)
+		ret = nl_channel(nl, VFIO_MIGMUX_CMD_CHANNEL_GET, "l", ch->id, ch);
+	close(fd[0]);
+	close(fd[1]);
+	return ret;
+}
+
+static int accepted(int server, int client)
+{
+	int fd = accept(server, NULL, NULL);
+
+	close(server);
+	return client < 0 ? -1 : fd;
+}
+
+TEST_F(link, names_of_unix)
+{
+	static const char odd[] = "\0a b\n\0\xff";
+	struct sockaddr_un addr = { .sun_family = AF_UNIX, .sun_path = "/tmp/netlink_test" };
+	const socklen_t odd_len = offsetof(struct sockaddr_un, sun_path) + sizeof(odd) - 1;
+	struct nl *nl = &self->nl;
+	struct nl_channels ch;
+	int fd[2], server;
+
+	ASSERT_EQ(0, nl_link_new(nl, "l"));
+	ASSERT_EQ(0, socketpair(AF_UNIX, SOCK_STREAM, 0, fd));
+	ASSERT_EQ(0, names_of(nl, fd, &ch));
+	EXPECT_STREQ("unix:(unnamed)", ch.local);
+	EXPECT_STREQ("unix:(unnamed)", ch.peer);
+
+	unlink(addr.sun_path);
+	server = socket(AF_UNIX, SOCK_STREAM, 0);
+	ASSERT_EQ(0, bind(server, (struct sockaddr *)&addr, sizeof(addr)));
+	ASSERT_EQ(0, listen(server, 1));
+	fd[0] = socket(AF_UNIX, SOCK_STREAM, 0);
+	ASSERT_EQ(0, connect(fd[0], (struct sockaddr *)&addr, sizeof(addr)));
+	unlink(addr.sun_path);
+	fd[1] = accepted(server, fd[0]);
+	ASSERT_LE(0, fd[1]);
+	ASSERT_EQ(0, names_of(nl, fd, &ch));
+	EXPECT_STREQ("unix:(unnamed)", ch.local);
+	EXPECT_STREQ("unix:/tmp/netlink_test", ch.peer);
+
+	memcpy(addr.sun_path, odd, sizeof(odd) - 1);
+	server = socket(AF_UNIX, SOCK_STREAM, 0);
+	ASSERT_EQ(0, bind(server, (struct sockaddr *)&addr, odd_len));
+	ASSERT_EQ(0, listen(server, 1));
+	fd[1] = socket(AF_UNIX, SOCK_STREAM, 0);
+	ASSERT_EQ(0, connect(fd[1], (struct sockaddr *)&addr, odd_len));
+	fd[0] = accepted(server, fd[1]);
+	ASSERT_LE(0, fd[0]);
+	ASSERT_EQ(0, names_of(nl, fd, &ch));
+	EXPECT_STREQ("unix:@a b\\x0a\\x00\\xff", ch.local);
+	EXPECT_STREQ("unix:(unnamed)", ch.peer);
+
+	/* the longest name there is; what is too long in hex is cut */
+	memset(addr.sun_path, 'x', sizeof(addr.sun_path));
+	addr.sun_path[0] = '\0';
+	addr.sun_path[106] = '\n';
+	server = socket(AF_UNIX, SOCK_STREAM, 0);
+	ASSERT_EQ(0, bind(server, (struct sockaddr *)&addr, sizeof(addr)));
+	ASSERT_EQ(0, listen(server, 1));
+	fd[0] = socket(AF_UNIX, SOCK_STREAM, 0);
+	ASSERT_EQ(0, connect(fd[0], (struct sockaddr *)&addr, sizeof(addr)));
+	fd[1] = accepted(server, fd[0]);
+	ASSERT_LE(0, fd[1]);
+	ASSERT_EQ(0, names_of(nl, fd, &ch));
+	EXPECT_EQ(0, strncmp("unix:@xxx", ch.peer, 9));
+	EXPECT_LE(110, strlen(ch.peer));
+	EXPECT_EQ(0, nl_link_del(nl, "l"));
+}
+
+TEST_F(link, names_of_vsock)
+{
+	struct sockaddr_vm addr = {
+		.svm_family = AF_VSOCK,
+		.svm_cid = VMADDR_CID_LOCAL,
+		.svm_port = VMADDR_PORT_ANY,
+	};
+	socklen_t len = sizeof(addr);
+	struct nl *nl = &self->nl;
+	struct nl_channels ch;
+	char name[64];
+	int fd[2], server;
+
+	server = socket(AF_VSOCK, SOCK_STREAM, 0);
+	fd[0] = socket(AF_VSOCK, SOCK_STREAM, 0);
+	if (server < 0 || bind(server, (struct sockaddr *)&addr, len) ||
+	    listen(server, 1) || getsockname(server, (struct sockaddr *)&addr, &len) ||
+	    connect(fd[0], (struct sockaddr *)&addr, len))
+		SKIP(return, "vsock_loopback is not loaded");
+	fd[1] = accepted(server, fd[0]);
+	ASSERT_LE(0, fd[1]);
+	ASSERT_EQ(0, nl_link_new(nl, "l"));
+	ASSERT_EQ(0, names_of(nl, fd, &ch));
+	EXPECT_EQ(0, strncmp("vsock:any:", ch.local, 10));
+	snprintf(name, sizeof(name), "vsock:1:%u", addr.svm_port);
+	EXPECT_STREQ(name, ch.peer);
+	EXPECT_EQ(0, nl_link_del(nl, "l"));
 }
 
 int main(int argc, char **argv)

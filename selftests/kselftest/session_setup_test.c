@@ -179,15 +179,19 @@ TEST_F(vmm, channel_add_wrong_files)
 	EXPECT_SAYS(EPROTOTYPE, "SOCK_STREAM", session_channel_add(self->fd, fd[0], 0));
 	close(fd[0]);
 
-	ASSERT_EQ(0, socketpair(AF_UNIX, SOCK_STREAM, 0, fd));
+	/* any kind of stream that is none of ours */
+	fd[0] = socket(AF_INET, SOCK_STREAM, IPPROTO_MPTCP);
+	ASSERT_LE(0, fd[0]);
 	EXPECT_SAYS(EAFNOSUPPORT, "TCP", session_channel_add(self->fd, fd[0], 0));
 	close(fd[0]);
-	close(fd[1]);
 	ASSERT_EQ(0, socketpair(AF_UNIX, SOCK_SEQPACKET, 0, fd));
 	EXPECT_SAYS(EPROTOTYPE, "SOCK_STREAM", session_channel_add(self->fd, fd[0], 0));
 	close(fd[0]);
 	close(fd[1]);
 
+	fd[0] = socket(AF_UNIX, SOCK_STREAM, 0);
+	EXPECT_SAYS(ENOTCONN, "connect", session_channel_add(self->fd, fd[0], 0));
+	close(fd[0]);
 	fd[0] = socket(AF_INET, SOCK_STREAM, 0);
 	EXPECT_SAYS(ENOTCONN, "connect", session_channel_add(self->fd, fd[0], 0));
 	ASSERT_EQ(0, bind(fd[0], (struct sockaddr *)&addr, sizeof(addr)));

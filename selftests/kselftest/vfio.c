@@ -231,8 +231,8 @@ const struct arc *arcs_find(const struct arc *arcs, int n, const char *from,
 }
 
 /* Two sessions, and @channels between them for each device. */
-int pair_open(struct pair *pair, struct vfio_dev *src, struct vfio_dev *dst, int n,
-	      int channels)
+int pair_open_over(struct pair *pair, struct vfio_dev *src, struct vfio_dev *dst, int n,
+		   int channels, int (*connect)(int fd[2]))
 {
 	int i, fd[2], ret = 0;
 
@@ -249,7 +249,7 @@ int pair_open(struct pair *pair, struct vfio_dev *src, struct vfio_dev *dst, int
 			ret = session_device_add(pair->to, dst[i].fd, idstrs[i], 0);
 	}
 	for (i = 0; i < n * channels && ret >= 0; i++) {
-		ret = peer_pair(fd);
+		ret = connect(fd);
 		if (ret >= 0)
 			ret = session_channel_add(pair->from, fd[0], i % n);
 		if (ret >= 0)
@@ -258,6 +258,12 @@ int pair_open(struct pair *pair, struct vfio_dev *src, struct vfio_dev *dst, int
 		close(fd[1]);
 	}
 	return ret < 0 ? ret : 0;
+}
+
+int pair_open(struct pair *pair, struct vfio_dev *src, struct vfio_dev *dst, int n,
+	      int channels)
+{
+	return pair_open_over(pair, src, dst, n, channels, peer_pair);
 }
 
 int pair_start(struct pair *pair, bool verdict, __u64 staging)

@@ -83,6 +83,9 @@ struct pair {
 
 int pair_open(struct pair *pair, struct vfio_dev *src, struct vfio_dev *dst, int n,
 	      int channels);
+/* The same over sockets that @connect makes, as peer_pair() does. */
+int pair_open_over(struct pair *pair, struct vfio_dev *src, struct vfio_dev *dst, int n,
+		   int channels, int (*connect)(int fd[2]));
 int pair_start(struct pair *pair, bool verdict, __u64 staging);
 int pair_finish(struct pair *pair);
 bool pair_equal(const struct pair *pair);

@@ -11,6 +11,8 @@
 modprobe vfio_pci_migsim || skip_all "vfio_pci_migsim is not built"
 modprobe vfio_migmux || skip_all "vfio_migmux is not built"
 modprobe vfio_pci
+# without it the tests of vsock skip
+modprobe vsock_loopback || :
 
 n=0
 for bdf in $(edu_list); do
