@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Sockets that become channels: accept or make a number of TCP connections.
+ * Sockets that become channels: accept or make a number of connections.
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
@@ -13,8 +12,12 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <linux/vm_sockets.h>
+
 #include "connect.h"
 #include "output.h"
+#include "resolve.h"
+#include "sockfile.h"
 
 #define RETRY_MS 100
 
@@ -43,26 +46,6 @@ static uint64_t deadline_of(uint32_t timeout_ms)
 	return timeout_ms == CONNECT_FOREVER ? UINT64_MAX : now_ms() + timeout_ms;
 }
 
-static int resolve(const struct address *addr, int flags, struct addrinfo **list)
-{
-	struct addrinfo hints = {
-		.ai_flags = flags | AI_ADDRCONFIG,
-		.ai_socktype = SOCK_STREAM,
-	};
-	int ret = getaddrinfo(addr->host, addr->port, &hints, list);
-
-	/* AI_ADDRCONFIG hides loopback addresses where there is no other */
-	if (ret) {
-		hints.ai_flags = flags;
-		ret = getaddrinfo(addr->host, addr->port, &hints, list);
-	}
-	if (ret) {
-		output_error("%s port %s: %s", addr->host, addr->port, gai_strerror(ret));
-		return -EADDRNOTAVAIL;
-	}
-	return 0;
-}
-
 static void close_all(int *fds, unsigned int n)
 {
 	while (n)
@@ -73,10 +56,12 @@ static void close_all(int *fds, unsigned int n)
  * A frame's end must not wait for more data, and a peer that died while it owed
  * us data must be noticed.
  */
-static void tune(int fd)
+static void tune(int fd, const struct address *addr)
 {
 	int one = 1, idle = 10, interval = 5, probes = 3;
 
+	if (addr->kind != ADDRESS_TCP)
+		return;
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
 	setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof(one));
 	setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof(idle));
@@ -84,25 +69,60 @@ static void tune(int fd)
 	setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &probes, sizeof(probes));
 }
 
-static int open_listener(const struct addrinfo *list, unsigned int backlog)
+/* What the kernel's error means here, or its usual text. */
+static const char *reason(const struct address *addr, int err)
+{
+	if (addr->kind == ADDRESS_VSOCK && err == -EAFNOSUPPORT)
+		return "there is no vsock: load the module vsock";
+	if (addr->kind == ADDRESS_VSOCK && err == -ENODEV)
+		return "no transport of vsock goes there: is vsock_loopback or vhost_vsock loaded?";
+	if (addr->kind == ADDRESS_UNIX && err == -EEXIST)
+		return "there is a file that is not a socket";
+	return strerror(-err);
+}
+
+static int bind_and_listen(int fd, const struct address *addr, const struct addrinfo *ai,
+			   unsigned int backlog, struct sockfile *file)
+{
+	int one = 1, ret;
+
+	if (addr->kind == ADDRESS_UNIX) {
+		ret = sockfile_bind(fd, addr, ai->ai_addr, ai->ai_addrlen, file);
+		if (ret)
+			return ret;
+	} else {
+		setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+		if (bind(fd, ai->ai_addr, ai->ai_addrlen))
+			return -errno;
+	}
+	return listen(fd, (int)backlog) ? -errno : 0;
+}
+
+static int open_listener(const struct address *addr, unsigned int backlog,
+			 struct sockfile *file)
 {
 	const struct addrinfo *ai;
-	int one = 1, err = 0;
-	int fd;
+	struct targets targets;
+	char name[RESOLVE_NAME_MAX];
+	int fd = -1, ret;
 
-	for (ai = list; ai; ai = ai->ai_next) {
+	ret = resolve(addr, true, &targets);
+	if (ret)
+		return ret;
+	for (ai = targets.list; ai; ai = ai->ai_next) {
 		fd = socket(ai->ai_family, ai->ai_socktype | SOCK_CLOEXEC, ai->ai_protocol);
-		if (fd < 0) {
-			err = errno;
-			continue;
-		}
-		setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
-		if (!bind(fd, ai->ai_addr, ai->ai_addrlen) && !listen(fd, (int)backlog))
-			return fd;
-		err = errno;
-		close(fd);
+		ret = fd < 0 ? -errno : bind_and_listen(fd, addr, ai, backlog, file);
+		if (!ret)
+			break;
+		sockfile_remove(addr, file);
+		if (fd >= 0)
+			close(fd);
 	}
-	return -err;
+	resolve_done(&targets);
+	if (!ret)
+		return fd;
+	output_error("cannot listen on %s: %s", resolve_name(addr, name), reason(addr, ret));
+	return ret;
 }
 
 static int accept_one(int listener, uint64_t deadline)
@@ -142,21 +162,14 @@ int connect_listen(const struct address *addr, uint32_t timeout_ms, int *fds, un
 		   connect_progress_fn progress, void *arg)
 {
 	uint64_t deadline = deadline_of(timeout_ms);
-	struct addrinfo *list;
+	struct sockfile file = { 0 };
 	unsigned int i;
 	int listener;
-	int ret;
+	int ret = 0;
 
-	ret = resolve(addr, AI_PASSIVE, &list);
-	if (ret)
-		return ret;
-	listener = open_listener(list, n);
-	freeaddrinfo(list);
-	if (listener < 0) {
-		output_error("cannot listen on %s port %s: %s", addr->host, addr->port,
-			     strerror(-listener));
+	listener = open_listener(addr, n, &file);
+	if (listener < 0)
 		return listener;
-	}
 	progress(0, n, arg);
 	for (i = 0; i < n; i++) {
 		fds[i] = accept_one(listener, deadline);
@@ -167,10 +180,12 @@ int connect_listen(const struct address *addr, uint32_t timeout_ms, int *fds, un
 			close_all(fds, i);
 			break;
 		}
-		tune(fds[i]);
+		tune(fds[i], addr);
 		progress(i + 1, n, arg);
 	}
 	close(listener);
+	/* nobody else is going to come in */
+	sockfile_remove(addr, &file);
 	return ret;
 }
 
@@ -201,25 +216,40 @@ static int attempt(const struct addrinfo *ai, uint64_t deadline)
 	return pfd.fd;
 }
 
-/* Nobody listens yet: that is waited for, so that the order of starting is free. */
-static int connect_one(const struct addrinfo *list, uint64_t deadline)
+/* Does nobody listen yet, or not take more at this moment? */
+static bool not_yet(const struct address *addr, int err)
 {
-	int ret = -EADDRNOTAVAIL;
+	switch (addr->kind) {
+	case ADDRESS_UNIX:
+		return err == -ECONNREFUSED || err == -ENOENT || err == -EAGAIN;
+	case ADDRESS_VSOCK:
+		return err == -ECONNREFUSED || err == -ECONNRESET;
+	case ADDRESS_TCP:
+		break;
+	}
+	return err == -ECONNREFUSED;
+}
+
+/* That is waited for, so that the order of starting is free. */
+static int connect_one(const struct address *addr, const struct addrinfo *list,
+		       uint64_t deadline)
+{
+	int ret = -EADDRNOTAVAIL, wait;
 	const struct addrinfo *ai;
-	bool refused;
 
 	for (;;) {
-		refused = false;
+		wait = 0;
 		for (ai = list; ai; ai = ai->ai_next) {
 			ret = attempt(ai, deadline);
 			if (ret >= 0)
 				return ret;
-			refused |= ret == -ECONNREFUSED;
+			if (not_yet(addr, ret))
+				wait = ret;
 		}
-		if (!refused)
+		if (!wait)
 			return ret;
 		if (left_ms(deadline) < RETRY_MS)
-			return -ECONNREFUSED;
+			return wait;
 		poll(NULL, 0, RETRY_MS);
 	}
 }
@@ -239,25 +269,30 @@ int connect_to(const struct address *addr, uint32_t timeout_ms, int *fds, unsign
 	       connect_progress_fn progress, void *arg)
 {
 	uint64_t deadline = deadline_of(timeout_ms);
-	struct addrinfo *list;
+	char name[RESOLVE_NAME_MAX];
+	struct targets targets;
 	unsigned int i;
 	int ret;
 
-	ret = resolve(addr, 0, &list);
+	if (addr->kind == ADDRESS_VSOCK && addr->cid == VMADDR_CID_ANY) {
+		output_error("%s: a CID to connect to is needed", resolve_name(addr, name));
+		return -EINVAL;
+	}
+	ret = resolve(addr, false, &targets);
 	if (ret)
 		return ret;
 	for (i = 0; i < n; i++) {
-		fds[i] = connect_one(list, deadline);
+		fds[i] = connect_one(addr, targets.list, deadline);
 		if (fds[i] < 0) {
 			ret = fds[i];
-			output_error("cannot make connection %u of %u to %s port %s: %s", i + 1, n,
-				     addr->host, addr->port, strerror(-ret));
+			output_error("cannot make connection %u of %u to %s: %s", i + 1, n,
+				     resolve_name(addr, name), reason(addr, ret));
 			close_all(fds, i);
 			break;
 		}
-		tune(fds[i]);
+		tune(fds[i], addr);
 		progress(i + 1, n, arg);
 	}
-	freeaddrinfo(list);
+	resolve_done(&targets);
 	return ret;
 }

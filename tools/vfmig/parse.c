@@ -9,25 +9,30 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+
+#include <linux/vm_sockets.h>
 
 #include "model.h"
 #include "parse.h"
 
-/**
- * parse_address() - parse tcp:HOST:PORT
- * @arg: the argument; an IPv6 address stands in brackets
- * @addr: filled in
- */
-const char *parse_address(const char *arg, struct address *addr)
+/* Decimal digits, and whatever follows them. */
+static bool read_number(const char *arg, unsigned long long *v, char **rest)
 {
-	const char *host, *end, *port;
+	if (!isdigit((unsigned char)*arg))
+		return false;
+	errno = 0;
+	*v = strtoull(arg, rest, 10);
+	if (errno)
+		*v = ULLONG_MAX;
+	return true;
+}
 
-	if (!strncmp(arg, "unix:", 5) || !strncmp(arg, "vsock:", 6))
-		return "only tcp: addresses are supported for now";
-	if (strncmp(arg, "tcp:", 4))
-		return "want tcp:HOST:PORT";
+/* HOST:PORT; an IPv6 address stands in brackets. */
+static const char *parse_tcp(const char *host, struct address *addr)
+{
+	const char *end, *port;
 
-	host = arg + 4;
 	if (*host == '[') {
 		host++;
 		end = strchr(host, ']');
@@ -52,7 +57,69 @@ const char *parse_address(const char *arg, struct address *addr)
 	memcpy(addr->host, host, end - host);
 	addr->host[end - host] = '\0';
 	strcpy(addr->port, port);
+	addr->kind = ADDRESS_TCP;
 	return NULL;
+}
+
+static const char *parse_unix(const char *path, struct address *addr)
+{
+	if (!*path || !strcmp(path, "@"))
+		return "the path is missing, want unix:PATH";
+	if (strlen(path) >= sizeof(addr->path))
+		return "the path is longer than 107 characters";
+	strcpy(addr->path, path);
+	addr->kind = ADDRESS_UNIX;
+	return NULL;
+}
+
+/* CID:PORT; the CIDs that mean something have names. */
+static const char *parse_vsock(const char *arg, struct address *addr)
+{
+	static const struct {
+		const char *name;
+		uint32_t cid;
+	} names[] = {
+		{ "any:", VMADDR_CID_ANY }, { "local:", VMADDR_CID_LOCAL },
+		{ "host:", VMADDR_CID_HOST },
+	};
+	unsigned long long v = ULLONG_MAX;
+	char *rest = NULL;
+	unsigned int i;
+
+	for (i = 0; i < sizeof(names) / sizeof(*names); i++)
+		if (!strncmp(arg, names[i].name, strlen(names[i].name)))
+			break;
+	if (i < sizeof(names) / sizeof(*names)) {
+		addr->cid = names[i].cid;
+		arg += strlen(names[i].name);
+	} else {
+		if (!read_number(arg, &v, &rest) || *rest != ':' || v >= VMADDR_CID_ANY)
+			return "want vsock:CID:PORT, CID a number, any, local or host";
+		addr->cid = (uint32_t)v;
+		arg = rest + 1;
+	}
+	if (!read_number(arg, &v, &rest) || *rest || v >= VMADDR_PORT_ANY)
+		return "the port is no number, want vsock:CID:PORT";
+	addr->vport = (uint32_t)v;
+	addr->kind = ADDRESS_VSOCK;
+	return NULL;
+}
+
+/**
+ * parse_address() - parse tcp:HOST:PORT, unix:PATH or vsock:CID:PORT
+ * @arg: the argument
+ * @addr: filled in
+ */
+const char *parse_address(const char *arg, struct address *addr)
+{
+	memset(addr, 0, sizeof(*addr));
+	if (!strncmp(arg, "tcp:", 4))
+		return parse_tcp(arg + 4, addr);
+	if (!strncmp(arg, "unix:", 5))
+		return parse_unix(arg + 5, addr);
+	if (!strncmp(arg, "vsock:", 6))
+		return parse_vsock(arg + 6, addr);
+	return "want tcp:HOST:PORT, unix:PATH or vsock:CID:PORT";
 }
 
 /**
@@ -88,18 +155,6 @@ const char *parse_size(const char *arg, uint64_t *bytes)
 		return "the size is too large";
 	*bytes = value << shift;
 	return NULL;
-}
-
-/* Decimal digits, and whatever follows them. */
-static bool read_number(const char *arg, unsigned long long *v, char **rest)
-{
-	if (!isdigit((unsigned char)*arg))
-		return false;
-	errno = 0;
-	*v = strtoull(arg, rest, 10);
-	if (errno)
-		*v = ULLONG_MAX;
-	return true;
 }
 
 /**

@@ -11,14 +11,24 @@
 #include <linux/vfio_migmux.h>
 #include <linux/vfio_migmux_netlink.h>
 
+enum address_kind { ADDRESS_TCP, ADDRESS_UNIX, ADDRESS_VSOCK };
+
 /**
  * struct address - where a channel goes
- * @host: name or number, without brackets
- * @port: name or number
+ * @kind: which of the others count
+ * @host: TCP: name or number, without brackets
+ * @port: TCP: name or number
+ * @path: AF_UNIX: a path, or '@' and an abstract name
+ * @cid: AF_VSOCK: the context, VMADDR_CID_ANY for "any"
+ * @vport: AF_VSOCK: the port
  */
 struct address {
+	enum address_kind kind;
 	char host[256];
 	char port[32];
+	char path[108];
+	uint32_t cid;
+	uint32_t vport;
 };
 
 /**

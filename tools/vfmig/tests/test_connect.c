@@ -5,10 +5,13 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -58,26 +61,21 @@ static void connect_child(const struct address *addr)
 	_exit(read(fds[NR - 1], &byte, 1) != 0);
 }
 
-static void test_pair(const char *host)
+static void test_pair(const struct address *addr, const char *what)
 {
-	struct address addr;
 	unsigned int seen = 0;
 	int fds[NR], status = 1;
 	pid_t pid;
 	int ret;
 
-	if (free_port(host, &addr)) {
-		test_result(true, "connections over %s # SKIP no such address here", host);
-		return;
-	}
 	fflush(stdout);
 	pid = fork();
 	if (!pid)
-		connect_child(&addr);
+		connect_child(addr);
 	/* long enough for the peer to be refused and to try again */
 	usleep(300 * 1000);
-	ret = connect_listen(&addr, 5000, fds, NR, count, &seen);
-	test_result(!ret && seen == NR, "%d connections come to %s", NR, host);
+	ret = connect_listen(addr, 5000, fds, NR, count, &seen);
+	test_result(!ret && seen == NR, "%d connections come to %s", NR, what);
 	if (!ret)
 		for (int i = 0; i < NR; i++)
 			close(fds[i]);
@@ -85,9 +83,83 @@ static void test_pair(const char *host)
 	test_result(!status, "... made by a peer that came first");
 }
 
+static void test_tcp(const char *host)
+{
+	struct address addr = { .kind = ADDRESS_TCP };
+
+	if (free_port(host, &addr))
+		test_result(true, "connections over %s # SKIP no such address here", host);
+	else
+		test_pair(&addr, host);
+}
+
+/* The mode of the file, as long as it is there. */
+static void mode(unsigned int number, unsigned int of, void *arg)
+{
+	const char *path = "test_connect.sock";
+	struct stat st;
+
+	(void)of;
+	if (!number && !stat(path, &st))
+		*(unsigned int *)arg = st.st_mode;
+}
+
+static void test_unix(void)
+{
+	struct address addr = { .kind = ADDRESS_UNIX, .path = "test_connect.sock" };
+	struct address abstract = { .kind = ADDRESS_UNIX, .path = "@test_connect" };
+	unsigned int seen = 0;
+	int fds[NR], file;
+
+	unlink(addr.path);
+	test_pair(&addr, "a path");
+	test_result(access(addr.path, F_OK), "... and the file is gone");
+	test_pair(&abstract, "an abstract name");
+	test_result(connect_to(&addr, 0, fds, NR, count, &seen) == -ENOENT,
+		    "a path with nobody");
+	test_result(connect_listen(&addr, 0, fds, NR, mode, &seen) == -ETIMEDOUT &&
+		    seen == (S_IFSOCK | 0600), "the file is the owner's alone");
+	test_result(access(addr.path, F_OK), "... and gone when nobody comes");
+
+	file = open(addr.path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
+	test_result(connect_listen(&addr, 0, fds, NR, count, &seen) == -EEXIST &&
+		    !access(addr.path, F_OK), "a file that is not a socket is left alone");
+	close(file);
+	unlink(addr.path);
+}
+
+static bool no_connection(int server)
+{
+	struct pollfd pfd = { .fd = server, .events = POLLIN };
+
+	return !poll(&pfd, 1, 0);
+}
+
+/* A file that nobody listens on is replaced, one with a listener is not. */
+static void test_stale(void)
+{
+	struct address addr = { .kind = ADDRESS_UNIX, .path = "test_connect.sock" };
+	struct sockaddr_un sa = { .sun_family = AF_UNIX, .sun_path = "test_connect.sock" };
+	int server = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	unsigned int seen = 0;
+	int fds[NR];
+
+	if (bind(server, (struct sockaddr *)&sa, sizeof(sa)) || listen(server, 1))
+		seen = 99;
+	test_result(!seen && connect_listen(&addr, 0, fds, NR, count, &seen) == -EADDRINUSE,
+		    "where another listens");
+	test_result(no_connection(server),
+		    "... who does not notice");
+	close(server);
+	test_result(!access(addr.path, F_OK) &&
+		    connect_listen(&addr, 0, fds, NR, count, &seen) == -ETIMEDOUT,
+		    "where nobody listens any more");
+	unlink(addr.path);
+}
+
 static void test_timeouts(void)
 {
-	struct address addr;
+	struct address addr = { .kind = ADDRESS_TCP };
 	unsigned int seen = 0;
 	int fds[NR];
 
@@ -103,7 +175,9 @@ static void test_timeouts(void)
 
 void test_connect(void)
 {
-	test_pair("127.0.0.1");
-	test_pair("::1");
+	test_tcp("127.0.0.1");
+	test_tcp("::1");
+	test_unix();
+	test_stale();
 	test_timeouts();
 }

@@ -29,8 +29,6 @@ static const struct address_case addresses[] = {
 	{ "tcp:", NULL, NULL },
 	{ "udp:host:1", NULL, NULL },
 	{ "host:1", NULL, NULL },
-	{ "unix:/run/x", NULL, NULL },
-	{ "vsock:2:1", NULL, NULL },
 	{ "", NULL, NULL },
 };
 
@@ -47,8 +45,61 @@ static void test_addresses(void)
 				 !strcmp(addr.port, c->port) : wrong && *wrong;
 		test_result(good, "address '%s' is %s", c->arg, c->host ? "taken" : "refused");
 	}
-	wrong = parse_address("unix:/run/x", &addr);
-	test_result(wrong && strstr(wrong, "tcp:"), "unix: says that tcp: is what works");
+	wrong = parse_address("udp:host:1", &addr);
+	test_result(wrong && strstr(wrong, "tcp:") && strstr(wrong, "unix:") &&
+		    strstr(wrong, "vsock:"), "another kind says which kinds there are");
+}
+
+static void test_unix_addresses(void)
+{
+	struct address addr;
+	char longest[120];
+
+	test_result(!parse_address("unix:/run/x", &addr) && addr.kind == ADDRESS_UNIX &&
+		    !strcmp(addr.path, "/run/x"), "unix: with a path");
+	test_result(!parse_address("unix:a:b", &addr) && !strcmp(addr.path, "a:b"),
+		    "unix: with a colon in the path");
+	test_result(!parse_address("unix:@name", &addr) && !strcmp(addr.path, "@name"),
+		    "unix: with an abstract name");
+	test_result(parse_address("unix:", &addr), "unix: without a path");
+	test_result(parse_address("unix:@", &addr), "unix: with an empty abstract name");
+	memset(longest, 'x', sizeof(longest));
+	memcpy(longest, "unix:", 5);
+	longest[5 + 108] = '\0';
+	test_result(parse_address(longest, &addr), "path too long");
+	longest[5 + 107] = '\0';
+	test_result(!parse_address(longest, &addr) && strlen(addr.path) == 107,
+		    "longest path");
+}
+
+static void test_vsock_addresses(void)
+{
+	static const struct {
+		const char *arg;
+		bool good;
+		uint32_t cid, port;
+	} rows[] = {
+		{ "vsock:2:1", true, 2, 1 }, { "vsock:local:4444", true, 1, 4444 },
+		{ "vsock:host:0", true, 2, 0 }, { "vsock:any:5", true, UINT32_MAX, 5 },
+		{ "vsock:4294967294:4294967294", true, UINT32_MAX - 1, UINT32_MAX - 1 },
+		{ "vsock:4294967295:1", false, 0, 0 }, { "vsock:1:4294967295", false, 0, 0 },
+		{ "vsock:", false, 0, 0 }, { "vsock:1", false, 0, 0 },
+		{ "vsock:1:", false, 0, 0 }, { "vsock::1", false, 0, 0 },
+		{ "vsock:any", false, 0, 0 }, { "vsock:any:", false, 0, 0 },
+		{ "vsock:anything:1", false, 0, 0 }, { "vsock:-1:1", false, 0, 0 },
+		{ "vsock:1:x", false, 0, 0 }, { "vsock:1:2:3", false, 0, 0 },
+	};
+	struct address addr;
+	bool good;
+
+	for (unsigned int i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		good = !parse_address(rows[i].arg, &addr);
+		test_result(good == rows[i].good &&
+			    (!good || (addr.kind == ADDRESS_VSOCK && addr.cid == rows[i].cid &&
+				       addr.vport == rows[i].port)),
+			    "address '%s' is %s", rows[i].arg,
+			    rows[i].good ? "taken" : "refused");
+	}
 }
 
 static void test_sizes(void)
@@ -211,6 +262,8 @@ static void test_yes_no(void)
 void test_parse(void)
 {
 	test_addresses();
+	test_unix_addresses();
+	test_vsock_addresses();
 	test_sizes();
 	test_numbers();
 	test_devices();
