@@ -26,6 +26,9 @@ struct migmux_session;
  * @send: hand over what follows @offset of @frame's bytes on the wire (header,
  *	then data), as much as the socket takes without blocking. Returns bytes
  *	taken (not 0), -EAGAIN, or an error
+ * @release: the sender is done with @frame, which has pages of the staging: give
+ *	it back when the socket is done with it too. Session's lock; the caller
+ *	wakes who waits for memory, unless that comes later
  *
  * With the copying method a frame's memory is free as soon as @send has taken
  * the last byte. A method whose socket goes on reading the pages must keep the
@@ -35,6 +38,7 @@ struct migmux_send_ops {
 	enum vfio_migmux_send_method method;
 	ssize_t (*send)(struct migmux_channel *ch, struct migmux_frame *frame,
 			size_t offset);
+	void (*release)(struct migmux_session *s, struct migmux_frame *frame);
 };
 
 enum migmux_rx_state {

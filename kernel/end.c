@@ -17,6 +17,7 @@
 #include <linux/vfio.h>
 
 #include "channel.h"
+#include "send.h"
 #include "session.h"
 #include "staging.h"
 #include "trace.h"
@@ -92,8 +93,12 @@ void migmux_session_stop_movers(struct migmux_session *s)
 
 	migmux_session_for_each_device(s, dev, i)
 		migmux_mover_stop(&dev->mover);
-	for (i = 0; i < s->nr_channels; i++)
+	for (i = 0; i < s->nr_channels; i++) {
 		migmux_channel_stop(s->channels[i]);
+		if (s->role == VFIO_MIGMUX_ROLE_SOURCE)
+			migmux_send_abandon(s->channels[i]);
+		s->channels[i]->frame = NULL;
+	}
 	migmux_session_for_each_device(s, dev, i)
 		flush_work(&dev->load_work);
 }

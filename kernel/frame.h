@@ -8,11 +8,29 @@
 
 #include <linux/bvec.h>
 #include <linux/list.h>
+#include <linux/llist.h>
+#include <linux/skbuff.h>
 
 #include "gather.h"
 #include "wire.h"
 
 struct migmux_device;
+struct migmux_session;
+struct migmux_staging;
+
+/**
+ * struct migmux_flight - a socket's hold on the pages of a frame, see send_zerocopy.c
+ * @ubuf: the network stack's view of it
+ * @session: with a reference; NULL while not in flight
+ * @staging: whose the frame is; with a reference
+ * @node: in the list of those that have landed
+ */
+struct migmux_flight {
+	struct ubuf_info ubuf;
+	struct migmux_session *session;
+	struct migmux_staging *staging;
+	struct llist_node node;
+};
 
 /**
  * struct migmux_frame - a frame
@@ -26,11 +44,13 @@ struct migmux_device;
  * @nr_bvec: elements of @bvec
  * @uaddr: where the owner's address space sees the pages; 0 for a config frame
  * @config: data of a config frame; kvmalloc'ed, owned by the frame
+ * @flight: the socket's hold on @bvec, where it sends without copying
  *
  * A frame has one owner at a time: the staging's free list, the pump or the
  * receiver that fills it, the queue or the gather that holds it, the sender or
- * the feed that empties it. Only the owner touches it; it changes hands under
- * the session's lock.
+ * the feed that empties it, the socket that goes on reading it. Only the owner
+ * touches it; it changes hands under the session's lock, to and from the socket
+ * by @flight.
  */
 struct migmux_frame {
 	struct list_head node;
@@ -42,6 +62,7 @@ struct migmux_frame {
 	u32 nr_bvec;
 	unsigned long uaddr;
 	void *config;
+	struct migmux_flight flight;
 };
 
 #endif /* MIGMUX_FRAME_H */

@@ -15,6 +15,7 @@
 #include "main.h"
 #include "net.h"
 #include "netlink.h"
+#include "send.h"
 #include "session.h"
 #include "set.h"
 
@@ -93,7 +94,7 @@ err_wq:
 /*
  * An open session holds a reference to the module, so none lives here, and no
  * mover, batch or link that is in use. Sets do not: unregistering the hooks ends what
- * they do, and then they have no devices.
+ * they do, and then they have no devices. What sockets still send is waited for.
  */
 static void __exit migmux_exit(void)
 {
@@ -102,6 +103,7 @@ static void __exit migmux_exit(void)
 	migmux_netlink_exit();
 	migmux_set_exit();
 	migmux_net_exit();
+	migmux_zerocopy_exit();
 	destroy_workqueue(migmux_wq);
 }
 

@@ -18,8 +18,15 @@ static struct migmux_channel *to_channel(struct migmux_mover *mover)
 	return container_of(mover, struct migmux_channel, mover);
 }
 
-/* The copying method: the socket is done with the memory when it has taken it. */
-static ssize_t copy_send(struct migmux_channel *ch, struct migmux_frame *frame,
+/**
+ * migmux_send_copy() - the copying method: &migmux_send_ops.send
+ * @ch: the channel
+ * @frame: the frame
+ * @offset: bytes of it that are sent
+ *
+ * The socket is done with the memory when it has taken it.
+ */
+ssize_t migmux_send_copy(struct migmux_channel *ch, struct migmux_frame *frame,
 			 size_t offset)
 {
 	struct msghdr msg = { .msg_flags = MSG_DONTWAIT | MSG_NOSIGNAL };
@@ -47,9 +54,16 @@ static ssize_t copy_send(struct migmux_channel *ch, struct migmux_frame *frame,
 	return sock_sendmsg(ch->sock, &msg);
 }
 
+static void copy_release(struct migmux_session *s, struct migmux_frame *frame)
+	__must_hold(&s->lock)
+{
+	migmux_staging_put(s->staging, frame);
+}
+
 static const struct migmux_send_ops copy_ops = {
 	.method = VFIO_MIGMUX_SEND_METHOD_COPY,
-	.send = copy_send,
+	.send = migmux_send_copy,
+	.release = copy_release,
 };
 
 /**
@@ -58,7 +72,7 @@ static const struct migmux_send_ops copy_ops = {
  */
 const struct migmux_send_ops *migmux_send_choose(struct socket *sock)
 {
-	return &copy_ops;
+	return migmux_zerocopy_can(sock) ? &migmux_zerocopy_ops : &copy_ops;
 }
 
 static bool has_work(struct migmux_channel *ch)
@@ -157,8 +171,9 @@ static void frame_done(struct migmux_channel *ch)
 	spin_lock(&s->lock);
 	ch->sched.queued -= sizeof(frame->header) + frame->bytes;
 	dev->unsent--;
+	/* the last use of the frame: the socket may be done with it at once */
 	if (frame->bvec)
-		migmux_staging_put(s->staging, frame);
+		ch->send->release(s, frame);
 	if (dev->config_done && !dev->unsent && !dev->sent) {
 		dev->sent = true;
 		dev_sent = true;
@@ -210,6 +225,25 @@ static void send_frame(struct migmux_channel *ch)
 	ch->offset += n;
 	if (ch->offset == sizeof(frame->header) + frame->bytes)
 		frame_done(ch);
+}
+
+/**
+ * migmux_send_abandon() - give up a frame that was sent in part
+ * @ch: the channel of a source that ends; its mover is stopped
+ *
+ * Context: sleeps.
+ */
+void migmux_send_abandon(struct migmux_channel *ch)
+{
+	struct migmux_session *s = ch->session;
+	struct migmux_frame *frame = ch->frame;
+
+	ch->frame = NULL;
+	if (!frame || !frame->bvec)
+		return;
+	spin_lock(&s->lock);
+	ch->send->release(s, frame);
+	spin_unlock(&s->lock);
 }
 
 static void step(struct migmux_mover *mover)

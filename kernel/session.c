@@ -2,7 +2,8 @@
 /*
  * Sessions: their lifetime.
  *
- * The open file holds one reference, every queued work one. When the file is
+ * The open file holds one reference, every queued work one, and so does every frame that
+ * a socket still reads. When the file is
  * closed, migmux_session_close() (end.c) ends what runs, and then
  * migmux_session_detach() gives back all that the session holds outside. What is
  * left is memory, freed with the last reference:
@@ -15,6 +16,8 @@
  * 4. A hook's owner slot is emptied by the detach, under the hook's lock, so no
  *    migmux_device_gone() comes later.
  * 5. The report has a reference count of its own.
+ * 6. A frame in flight gives itself back to its staging, which it holds, under the
+ *    session's lock, and wakes movers, of which there are none.
  */
 #include <linux/mm.h>
 #include <linux/slab.h>
@@ -198,7 +201,7 @@ void migmux_session_rest(struct migmux_session *s)
  * migmux_session_wake_stalled() - staging memory was freed, or an order advanced
  * @s: the session
  *
- * Context: a mover of the session; the session's lock is not held.
+ * Context: not in softirq; the session's lock is not held.
  */
 void migmux_session_wake_stalled(struct migmux_session *s)
 {

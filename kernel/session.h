@@ -37,7 +37,8 @@ struct net;
 
 /**
  * struct migmux_session - a migration's source or destination on this host
- * @ref: the open file holds one; each queued work one. The last one frees
+ * @ref: the open file holds one; each queued work and each frame in flight one. The
+ *	last one frees
  * @net: namespace of the opener, with a reference
  * @owner: the process that acts here, empty before the first ioctl; @mutex to set
  * @report: what the outside sees, with a reference; has its own lock

@@ -5,10 +5,10 @@
  * them at any time: it harms only its own state. Headers are not in here.
  *
  * Who holds what: a mapping holds the file (VFS), the file holds the staging,
- * the staging holds the pages. The session holds file and staging until
- * migmux_staging_destroy(), which unmaps it if the address space still lives. If
- * the owner moved the mapping, or is being killed, the mapping and with it the
- * pages go with the address space.
+ * the staging holds the pages; each frame that a socket reads holds the staging
+ * too. The session holds file and staging until migmux_staging_destroy(), which
+ * unmaps it if the address space still lives. If the owner moved the mapping, or
+ * is being killed, the mapping goes with the address space.
  */
 #include <linux/anon_inodes.h>
 #include <linux/file.h>
@@ -239,6 +239,26 @@ void migmux_staging_release(struct migmux_staging *staging)
 {
 	vm_munmap(staging->uaddr, mapped_size(staging));
 	fput(staging->file);
+	kref_put(&staging->ref, staging_free);
+}
+
+/**
+ * migmux_staging_hold() - keep the pages
+ * @staging: the staging; migmux_staging_drop() ends it
+ */
+void migmux_staging_hold(struct migmux_staging *staging)
+{
+	kref_get(&staging->ref);
+}
+
+/**
+ * migmux_staging_drop() - end what migmux_staging_hold() began
+ * @staging: the staging
+ *
+ * Context: sleeps if it was the last hold.
+ */
+void migmux_staging_drop(struct migmux_staging *staging)
+{
 	kref_put(&staging->ref, staging_free);
 }
 

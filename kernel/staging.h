@@ -24,8 +24,8 @@ struct migmux_report;
 
 /**
  * struct migmux_staging - memory for frames
- * @ref: the session holds one, and the file below one, which lives as long as
- *	it is mapped. The pages go with the last
+ * @ref: the session holds one, each frame that a socket still reads one, and the file
+ *	below one, which lives as long as it is mapped. The pages go with the last
  * @file: what is mapped; the session's reference
  * @mm: where it is mapped: grabbed, not pinned
  * @uaddr: where in @mm
@@ -48,6 +48,8 @@ struct migmux_staging {
 struct migmux_staging *migmux_staging_create(u64 bytes);
 void migmux_staging_destroy(struct migmux_staging *staging);
 void migmux_staging_release(struct migmux_staging *staging);
+void migmux_staging_hold(struct migmux_staging *staging);
+void migmux_staging_drop(struct migmux_staging *staging);
 struct migmux_frame *migmux_staging_get(struct migmux_staging *staging,
 					struct migmux_report *report);
 void migmux_staging_put(struct migmux_staging *staging, struct migmux_frame *frame);

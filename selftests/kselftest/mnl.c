@@ -316,8 +316,10 @@ static void channel_seen(void *data, __u8 cmd, const struct nlattr **attrs)
 		 mnl_attr_get_str(attrs[VFIO_MIGMUX_A_CHANNEL_LOCAL]));
 	snprintf(ch->peer, sizeof(ch->peer), "%s",
 		 mnl_attr_get_str(attrs[VFIO_MIGMUX_A_CHANNEL_PEER]));
-	ch->complete = attrs[VFIO_MIGMUX_A_CHANNEL_SEND_METHOD] &&
-		       attrs[VFIO_MIGMUX_A_CHANNEL_SENT] &&
+	if (!attrs[VFIO_MIGMUX_A_CHANNEL_SEND_METHOD])
+		return;
+	ch->method = mnl_attr_get_u32(attrs[VFIO_MIGMUX_A_CHANNEL_SEND_METHOD]);
+	ch->complete = attrs[VFIO_MIGMUX_A_CHANNEL_SENT] &&
 		       attrs[VFIO_MIGMUX_A_CHANNEL_RECEIVED];
 }
 

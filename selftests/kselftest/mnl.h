@@ -62,6 +62,7 @@ int nl_next_event(struct nl *nl, int timeout_ms, nl_message_fn fn, void *data);
  * @id: of the last one
  * @local: of the last one
  * @peer: of the last one
+ * @method: of the last one
  * @complete: the last one has all attributes of channel-get
  * @count: how many there were
  * @rising: each had a higher id than the one before
@@ -71,6 +72,7 @@ struct nl_channels {
 	__u32 id;
 	char local[128];
 	char peer[128];
+	__u32 method;
 	bool complete;
 	unsigned int count;
 	bool rising;

@@ -3,12 +3,14 @@
 
 #include <errno.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <linux/tls.h>
 #include <linux/vm_sockets.h>
 
 #include "peer.h"
@@ -103,6 +105,36 @@ int peer_pair_vsock(int fd[2])
 	};
 
 	return pair_over(fd, (struct sockaddr *)&addr, sizeof(addr));
+}
+
+static int tls_way(int from, int to, __u8 key)
+{
+	struct tls12_crypto_info_aes_gcm_128 info = {
+		.info.version = TLS_1_3_VERSION,
+		.info.cipher_type = TLS_CIPHER_AES_GCM_128,
+		.key = { key },
+	};
+
+	if (setsockopt(from, SOL_TLS, TLS_TX, &info, sizeof(info)) ||
+	    setsockopt(to, SOL_TLS, TLS_RX, &info, sizeof(info)))
+		return -errno;
+	return 0;
+}
+
+/* Two ends of a TCP connection become kernel TLS, as after a handshake. Wants tls. */
+int peer_tls(int fd[2])
+{
+	int i;
+
+	for (i = 0; i < 2; i++)
+		if (setsockopt(fd[i], SOL_TCP, TCP_ULP, "tls", sizeof("tls")))
+			return -errno;
+	return tls_way(fd[0], fd[1], 1) ?: tls_way(fd[1], fd[0], 2);
+}
+
+int peer_pair_tls(int fd[2])
+{
+	return peer_pair(fd) ?: peer_tls(fd);
 }
 
 static int ready(int fd, short events, int ms)

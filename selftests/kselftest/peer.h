@@ -81,6 +81,8 @@ struct peer_confirm peer_confirm(__u32 status);
 int peer_pair(int fd[2]);
 int peer_pair_unix(int fd[2]);
 int peer_pair_vsock(int fd[2]);
+int peer_pair_tls(int fd[2]);
+int peer_tls(int fd[2]);
 int peer_send(int fd, const void *buf, size_t size);
 int peer_send_init(int fd, __u8 id);
 int peer_send_frame(int fd, const char *idstr, __u32 idx, __u32 bytes, bool config);

@@ -266,6 +266,27 @@ TEST_F(link, names_of_vsock)
 	EXPECT_EQ(0, nl_link_del(nl, "l"));
 }
 
+/* Chosen when the channel is made. */
+TEST_F(link, send_methods)
+{
+	struct nl *nl = &self->nl;
+	struct nl_channels ch;
+	int fd[2];
+
+	ASSERT_EQ(0, nl_link_new(nl, "l"));
+	ASSERT_EQ(0, peer_pair(fd));
+	ASSERT_EQ(0, names_of(nl, fd, &ch));
+	EXPECT_EQ(VFIO_MIGMUX_SEND_METHOD_ZEROCOPY, ch.method);
+	ASSERT_EQ(0, peer_pair_unix(fd));
+	ASSERT_EQ(0, names_of(nl, fd, &ch));
+	EXPECT_EQ(VFIO_MIGMUX_SEND_METHOD_COPY, ch.method);
+	if (peer_pair_tls(fd))
+		SKIP(return, "the module tls is not loaded");
+	ASSERT_EQ(0, names_of(nl, fd, &ch));
+	EXPECT_EQ(VFIO_MIGMUX_SEND_METHOD_COPY, ch.method);
+	EXPECT_EQ(0, nl_link_del(nl, "l"));
+}
+
 int main(int argc, char **argv)
 {
 	return session_main(argc, argv);

@@ -21,6 +21,11 @@ FIXTURE_VARIANT(socket)
 };
 
 FIXTURE_VARIANT_ADD(socket, tcp) { .connect = peer_pair };
+FIXTURE_VARIANT_ADD(socket, tls) {
+	.connect = peer_pair_tls,
+	.missing = "the module tls is not loaded",
+};
+
 FIXTURE_VARIANT_ADD(socket, unix) { .connect = peer_pair_unix };
 FIXTURE_VARIANT_ADD(socket, vsock) {
 	.connect = peer_pair_vsock,
@@ -230,6 +235,34 @@ TEST_F(socket, slow_reader)
 	ASSERT_EQ(0, peer_recv(self->ch, &init, sizeof(init)));
 	EXPECT_EQ(0, frames_equal(self->ch, want, size));
 	ASSERT_EQ(0, session_wait(VMM->fd, M_SENT, WAIT_MS));
+}
+
+/* A channel that sent without copying, until its owner made it a TLS socket. */
+TEST_F(vmm, becomes_tls)
+{
+	static char want[STREAM_MAX];
+	struct peer_init init;
+	int fd[2], ch[2];
+	long size;
+
+	if (peer_pair_tls(fd))
+		SKIP(return, "the module tls is not loaded");
+	close(fd[0]);
+	close(fd[1]);
+	ASSERT_EQ(0, fill(self, SIZE));
+	ASSERT_EQ(0, attr_write(self->dev[0].addr, "headerless", "1"));
+	size = device_save(&self->dev[0], want, sizeof(want));
+	ASSERT_EQ(SIZE, size);
+	ASSERT_EQ(0, session_device_add(self->fd, self->dev[0].fd, idstrs[0], 0));
+	ASSERT_EQ(0, peer_pair(ch));
+	ASSERT_EQ(0, session_channel_add(self->fd, ch[0], 0));
+	ASSERT_EQ(0, peer_tls(ch));
+	ASSERT_EQ(0, session_save(self->fd, 0, RUNNING, MIB));
+	ASSERT_EQ(0, peer_recv(ch[1], &init, sizeof(init)));
+	EXPECT_EQ(0, frames_equal(ch[1], want, size));
+	ASSERT_EQ(0, session_wait(self->fd, M_SENT, WAIT_MS));
+	close(ch[0]);
+	close(ch[1]);
 }
 
 int main(int argc, char **argv)

@@ -35,9 +35,13 @@ enum vfio_migmux_link_state {
 
 /**
  * enum vfio_migmux_send_method - How state gets from staging into the socket.
+ * @VFIO_MIGMUX_SEND_METHOD_COPY: The socket takes a copy.
+ * @VFIO_MIGMUX_SEND_METHOD_ZEROCOPY: The socket sends from staging itself,
+ *   which it holds until the peer has it.
  */
 enum vfio_migmux_send_method {
 	VFIO_MIGMUX_SEND_METHOD_COPY,
+	VFIO_MIGMUX_SEND_METHOD_ZEROCOPY,
 };
 
 /**
