@@ -23,28 +23,21 @@ spare_untouched()
 	return 1
 }
 
-# How long all devices of a side needed for an arc, in whole ms.
-side_arc_ms()
+# side_together SIDE FROM TO: did the set do its work? Each of the four must begin that arc
+# before one of them has ended it.
+side_together()
 {
 	local logs
 
+	[[ $SETS == with ]] || return 0
 	mapfile -t logs < <(side_logs "$1")
 	awk -v from="$2" -v to="$3" '
 		$3 == from && $4 == to {
-			if (!n++ || $1 + 0 < first) first = $1 + 0
-			if ($2 + 0 > last) last = $2 + 0
+			if (!n++ || $1 + 0 > begin) begin = $1 + 0
+			if (n == 1 || $2 + 0 < end) end = $2 + 0
 		}
-		END { print int((last - first) / 1e6) }' "${logs[@]}"
-}
-
-# Did the set do its work? One after the other, four devices take four times an arc.
-side_together()
-{
-	local ms
-
-	ms=$(side_arc_ms "$@")
-	[[ $SETS == without ]] || ((ms > 0 && ms < 2 * ARC_MS)) && return
-	echo "$1 took $ms ms from $2 to $3"
+		END { exit !(n == 4 && begin < end) }' "${logs[@]}" && return
+	echo "$1 did not go from $2 to $3 together"
 	return 1
 }
 

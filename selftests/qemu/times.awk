@@ -56,6 +56,10 @@ END {
 		print file ": " (did[file] == "" ? "no arc" : did[file])
 		bad = 1
 	}
+	if (first["stop"] < last["setup"]) {
+		print "the source stopped before the destination was prepared"
+		bad = 1
+	}
 	if (bad)
 		exit 1
 	printf "%.1f %.1f %.1f\n", (last["stop"] - first["stop"]) / 1e6,
