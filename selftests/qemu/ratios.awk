@@ -12,7 +12,8 @@ function median(list,	n, a, i, j, t) {
 			a[j] = a[j - 1]
 			a[j - 1] = t
 		}
-	return n % 2 ? a[(n + 1) / 2] : (a[n / 2] + a[n / 2 + 1]) / 2
+	# + 0: an element of a list is a string to some awks
+	return n % 2 ? a[(n + 1) / 2] + 0 : (a[n / 2] + a[n / 2 + 1]) / 2
 }
 
 function verdict(what, limit, with, without) {
