@@ -193,12 +193,30 @@ static void free_handles(struct genl_info *info)
 	}
 }
 
-/* Undo the first @n additions of a request. Nobody has moved them yet. */
+/*
+ * Take a member out of a set that the caller holds a reference to. The lock is dropped
+ * while drivers are waited for: afterwards the set may be dying.
+ */
+static void drop_member(struct migmux_set *set, const char *name)
+	__must_hold(&migmux_set_lock)
+{
+	struct migmux_member *m = migmux_member_find(set, name);
+
+	if (!m)
+		return;
+	migmux_member_get(m);
+	mutex_unlock(&migmux_set_lock);
+	migmux_member_leave(m);
+	mutex_lock(&migmux_set_lock);
+	migmux_member_drop(m);
+	migmux_member_put(m);
+}
+
+/* Undo the first @n additions of a request. */
 static void undo_add(struct genl_info *info, struct migmux_set *set, u32 n)
 	__must_hold(&migmux_set_lock)
 {
 	char buf[VFIO_MIGMUX_HANDLE_MAX + 1];
-	struct migmux_member *m;
 	struct nlattr *attr;
 	int rem;
 
@@ -206,34 +224,25 @@ static void undo_add(struct genl_info *info, struct migmux_set *set, u32 n)
 				 rem) {
 		if (!n--)
 			return;
-		m = migmux_member_find(set, handle_of(attr, buf));
-		if (!m)
-			continue;
-		migmux_member_get(m);
-		mutex_unlock(&migmux_set_lock);
-		migmux_member_leave(m);
-		mutex_lock(&migmux_set_lock);
-		migmux_member_drop(m);
-		migmux_member_put(m);
+		drop_member(set, handle_of(attr, buf));
 	}
 }
 
-static int add_members(struct genl_info *info, struct migmux_set *set)
+/* @added gets how many have become members, also when one was refused. */
+static int add_members(struct genl_info *info, struct migmux_set *set, u32 *added)
 	__must_hold(&migmux_set_lock)
 {
 	char buf[VFIO_MIGMUX_HANDLE_MAX + 1];
 	struct nlattr *attr;
 	int rem, err;
-	u32 n = 0;
 
+	*added = 0;
 	nlmsg_for_each_attr_type(attr, VFIO_MIGMUX_A_SET_ADD, info->nlhdr, GENL_HDRLEN,
 				 rem) {
 		err = migmux_member_add(set, handle_of(attr, buf), info->extack);
-		if (err) {
-			undo_add(info, set, n);
+		if (err)
 			return err;
-		}
-		n++;
+		++*added;
 	}
 	return 0;
 }
@@ -246,6 +255,7 @@ int vfio_migmux_nl_set_new_doit(struct sk_buff *skb, struct genl_info *info)
 	};
 	struct migmux_set *set;
 	const char *name;
+	u32 added;
 	int err;
 
 	name = name_of(info, &err);
@@ -267,7 +277,8 @@ int vfio_migmux_nl_set_new_doit(struct sk_buff *skb, struct genl_info *info)
 		err = -ENOMEM;
 		goto out;
 	}
-	err = add_members(info, set);
+	err = add_members(info, set, &added);
+	/* all at once, and unlisted first: nobody else may delete it, too */
 	if (err)
 		migmux_set_delete(set);
 	else
@@ -301,22 +312,12 @@ static void remove_members(struct genl_info *info, struct migmux_set *set)
 	__must_hold(&migmux_set_lock)
 {
 	char buf[VFIO_MIGMUX_HANDLE_MAX + 1];
-	struct migmux_member *m;
 	struct nlattr *attr;
 	int rem;
 
 	nlmsg_for_each_attr_type(attr, VFIO_MIGMUX_A_SET_REMOVE, info->nlhdr, GENL_HDRLEN,
-				 rem) {
-		m = migmux_member_find(set, handle_of(attr, buf));
-		if (!m)
-			continue;
-		migmux_member_get(m);
-		mutex_unlock(&migmux_set_lock);
-		migmux_member_leave(m);
-		mutex_lock(&migmux_set_lock);
-		migmux_member_drop(m);
-		migmux_member_put(m);
-	}
+				 rem)
+		drop_member(set, handle_of(attr, buf));
 }
 
 int vfio_migmux_nl_set_set_doit(struct sk_buff *skb, struct genl_info *info)
@@ -324,6 +325,7 @@ int vfio_migmux_nl_set_set_doit(struct sk_buff *skb, struct genl_info *info)
 	struct migmux_set_config config, old;
 	struct migmux_set *set;
 	const char *name;
+	u32 added = 0;
 	int err;
 
 	name = name_of(info, &err);
@@ -344,9 +346,12 @@ int vfio_migmux_nl_set_set_doit(struct sk_buff *skb, struct genl_info *info)
 	config = old;
 	get_config(info, &config);
 	migmux_set_configure(set, &config);
-	err = migmux_member_check_p2p(set, NULL, info->extack) ?: add_members(info, set);
+	err = migmux_member_check_p2p(set, NULL, info->extack) ?:
+	      add_members(info, set, &added);
 	if (err) {
+		/* before the lock is dropped: a dying set's tick must not be queued again */
 		migmux_set_configure(set, &old);
+		undo_add(info, set, added);
 		goto out_put;
 	}
 	remove_members(info, set);
