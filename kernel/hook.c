@@ -353,6 +353,16 @@ void migmux_hook_info_get(struct migmux_hook *hook, struct migmux_hook_info *inf
 	mutex_unlock(&migmux_hook_lock);
 }
 
+/* A session or set begins (1) or ceases (-1) to want the device hooked. */
+static void users_change(struct migmux_hook *hook, int change)
+	__must_hold(&migmux_hook_lock)
+{
+	lockdep_assert_held(&migmux_hook_lock);
+	hook->users += change;
+	interpose(hook);
+	notify(hook);
+}
+
 /**
  * migmux_hook_hold() - make a session the owner of a device, and hook it
  * @hook: the device; the owner has a reference to it
@@ -374,11 +384,8 @@ int migmux_hook_hold(struct migmux_hook *hook, struct migmux_device *owner)
 	else
 		hook->owner = owner;
 	spin_unlock(&hook->lock);
-	if (!err) {
-		hook->users++;
-		interpose(hook);
-		notify(hook);
-	}
+	if (!err)
+		users_change(hook, 1);
 	mutex_unlock(&migmux_hook_lock);
 	return err;
 }
@@ -396,9 +403,7 @@ void migmux_hook_release(struct migmux_hook *hook)
 	hook->owner = NULL;
 	hook->driven = false;
 	spin_unlock(&hook->lock);
-	hook->users--;
-	interpose(hook);
-	notify(hook);
+	users_change(hook, -1);
 	mutex_unlock(&migmux_hook_lock);
 }
 
@@ -459,11 +464,8 @@ int migmux_hook_join(struct migmux_hook *hook, struct migmux_member *m)
 		hook->member = m;
 	}
 	spin_unlock(&hook->lock);
-	if (!err) {
-		hook->users++;
-		interpose(hook);
-		notify(hook);
-	}
+	if (!err)
+		users_change(hook, 1);
 	mutex_unlock(&migmux_hook_lock);
 	return err;
 }
@@ -483,9 +485,7 @@ void migmux_hook_leave_set(struct migmux_hook *hook)
 	m = hook->member;
 	hook->member = NULL;
 	spin_unlock(&hook->lock);
-	hook->users--;
-	interpose(hook);
-	notify(hook);
+	users_change(hook, -1);
 	mutex_unlock(&migmux_hook_lock);
 	migmux_member_put(m);
 }

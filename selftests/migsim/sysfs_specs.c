@@ -155,11 +155,11 @@ static int fail_arc_parse(char *spec, struct migsim_arc_fault *fault)
 	return failure_parse(rest, &fault->err, &fault->count);
 }
 
-static ssize_t fail_arc_store(struct device *device,
-			      struct device_attribute *attr, const char *buf,
-			      size_t len)
+static ssize_t arc_fault_store(struct migsim_device *dev,
+			       struct migsim_arc_fault *knob,
+			       int (*parse)(char *spec, struct migsim_arc_fault *fault),
+			       const char *buf, size_t len)
 {
-	struct migsim_device *dev = migsim_from_dev(device);
 	struct migsim_arc_fault fault = {};
 	char *copy, *spec;
 	int ret;
@@ -167,15 +167,24 @@ static ssize_t fail_arc_store(struct device *device,
 	copy = spec_copy(buf, len, &spec);
 	if (!copy)
 		return -ENOMEM;
-	ret = fail_arc_parse(spec, &fault);
+	ret = parse(spec, &fault);
 	kfree(copy);
 	if (ret)
 		return ret;
 
 	spin_lock(&dev->knob_lock);
-	dev->knobs.fail_arc = fault;
+	*knob = fault;
 	spin_unlock(&dev->knob_lock);
 	return len;
+}
+
+static ssize_t fail_arc_store(struct device *device,
+			      struct device_attribute *attr, const char *buf,
+			      size_t len)
+{
+	struct migsim_device *dev = migsim_from_dev(device);
+
+	return arc_fault_store(dev, &dev->knobs.fail_arc, fail_arc_parse, buf, len);
 }
 
 struct device_attribute migsim_attr_fail_arc = __ATTR_RW(fail_arc);
@@ -222,22 +231,9 @@ static ssize_t reset_at_arc_store(struct device *device,
 				  const char *buf, size_t len)
 {
 	struct migsim_device *dev = migsim_from_dev(device);
-	struct migsim_arc_fault fault = {};
-	char *copy, *spec;
-	int ret;
 
-	copy = spec_copy(buf, len, &spec);
-	if (!copy)
-		return -ENOMEM;
-	ret = reset_at_arc_parse(spec, &fault);
-	kfree(copy);
-	if (ret)
-		return ret;
-
-	spin_lock(&dev->knob_lock);
-	dev->knobs.reset_at_arc = fault;
-	spin_unlock(&dev->knob_lock);
-	return len;
+	return arc_fault_store(dev, &dev->knobs.reset_at_arc, reset_at_arc_parse, buf,
+			       len);
 }
 
 struct device_attribute migsim_attr_reset_at_arc = __ATTR_RW(reset_at_arc);

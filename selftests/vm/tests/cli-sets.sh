@@ -17,30 +17,6 @@ A=${DEV[0]}
 B=${DEV[1]}
 NOBODY=pci/0000:7f:1f.7
 
-# says RC PATTERN CMD...: the exit code, and what is said on stderr; nothing on stdout.
-says()
-{
-	local want=$1 pattern=$2 rc=0 out
-
-	shift 2
-	out=$("$@" 2>/tmp/says.err) || rc=$?
-	[[ $rc == "$want" && -z $out ]] && grep -Eq -- "$pattern" /tmp/says.err && return
-	echo "exit code $rc, not $want; stdout: $out; stderr: $(cat /tmp/says.err)"
-	return 1
-}
-
-# prints FILTER CMD...: succeeds and prints one JSON document of which jq's FILTER is true.
-prints()
-{
-	local filter=$1
-
-	shift
-	"$@" >/tmp/prints.json || return 1
-	jq -s -e "length == 1 and (.[0] | $filter)" /tmp/prints.json >/dev/null && return
-	cat /tmp/prints.json
-	return 1
-}
-
 # shows PATTERN CMD...: succeeds and prints a line like that.
 shows()
 {

@@ -69,15 +69,15 @@ shows()
 	return 1
 }
 
-# says RC WORDS CMD...: fails so, with these words on stderr.
-says()
+# fails_with RC WORDS CMD...: fails so, with these words on stderr.
+fails_with()
 {
 	local want=$1 words=$2 rc=0
 
 	shift 2
-	"$@" >/tmp/says.out 2>/tmp/says.err || rc=$?
-	((rc == want)) && grep -qF "$words" /tmp/says.err && return
-	echo "exit code $rc: $(cat /tmp/says.err)"
+	"$@" >/tmp/fails_with.out 2>/tmp/fails_with.err || rc=$?
+	((rc == want)) && grep -qF "$words" /tmp/fails_with.err && return
+	echo "exit code $rc: $(cat /tmp/fails_with.err)"
 	return 1
 }
 
@@ -106,13 +106,13 @@ vfmig link listen in --on unix:$SOCK --channels 1 >/tmp/listen.out &
 listener=$!
 wait_for 20 grep -q waiting /tmp/listen.out
 check "the socket's file is its owner's alone" test "$(stat -c %a:%F $SOCK)" = 600:socket
-check "another cannot listen there" says 2 "unix:$SOCK: Address already in use" \
+check "another cannot listen there" fails_with 2 "unix:$SOCK: Address already in use" \
 	vfmig link listen other --on unix:$SOCK --channels 1
 check "... and does not disturb who does" test -S $SOCK -a -d /proc/$listener
 kill -9 $listener
 wait $listener
 check "a listener that was killed leaves its file" test -S $SOCK
-check "nobody listens there" says 2 "unix:$SOCK: Connection refused" \
+check "nobody listens there" fails_with 2 "unix:$SOCK: Connection refused" \
 	vfmig link connect out --to unix:$SOCK --channels 1 --timeout 0
 check "a stale file is replaced" out_in unix:$SOCK
 check "the file is gone when all have come" test ! -e $SOCK
@@ -124,13 +124,13 @@ check "the sending method is to copy" shows out '.send_method == "copy"'
 transfers unix
 links_del
 
-check "nobody comes" says 2 "did not come" \
+check "nobody comes" fails_with 2 "did not come" \
 	vfmig link listen in --on unix:$SOCK --channels 1 --timeout 0
 check "... and the file is gone" test ! -e $SOCK
-check "no such file" says 2 "unix:$SOCK: No such file or directory" \
+check "no such file" fails_with 2 "unix:$SOCK: No such file or directory" \
 	vfmig link connect out --to unix:$SOCK --channels 1 --timeout 0
 echo data >$SOCK
-check "a file that is not a socket" says 2 "a file that is not a socket" \
+check "a file that is not a socket" fails_with 2 "a file that is not a socket" \
 	vfmig link listen in --on unix:$SOCK --channels 1 --timeout 0
 check "... is left alone" test "$(cat $SOCK)" = data
 rm $SOCK
@@ -146,11 +146,11 @@ links_del
 # --- vsock ----------------------------------------------------------------------------------
 
 if modprobe vsock_loopback; then
-	check "a CID that has no transport" says 2 "vsock:77:5000: no transport of vsock" \
+	check "a CID that has no transport" fails_with 2 "vsock:77:5000: no transport of vsock" \
 		vfmig link connect out --to vsock:77:5000 --channels 1 --timeout 0
-	check "vsock: nobody listens" says 2 "vsock:1:5000: " \
+	check "vsock: nobody listens" fails_with 2 "vsock:1:5000: " \
 		vfmig link connect out --to vsock:1:5000 --channels 1 --timeout 0
-	check "no CID to connect to" says 2 "vsock:any:5000: a CID" \
+	check "no CID to connect to" fails_with 2 "vsock:any:5000: a CID" \
 		vfmig link connect out --to vsock:any:5000 --channels 1
 	check "links over vsock" out_in vsock:local:5000
 	check "the connecting end's names" shows out \
