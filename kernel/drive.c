@@ -19,10 +19,9 @@
  */
 int migmux_hook_drive(struct migmux_hook *hook)
 {
-	spin_lock(&hook->lock);
-	hook->driven = true;
-	spin_unlock(&hook->lock);
-	if (wait_event_killable(hook->idle, !READ_ONCE(hook->inflight))) {
+	atomic_or(MIGMUX_HOOK_DRIVEN, &hook->gate);
+	if (wait_event_killable(hook->idle,
+				atomic_read_acquire(&hook->gate) == MIGMUX_HOOK_DRIVEN)) {
 		migmux_hook_rest(hook);
 		return -EINTR;
 	}
@@ -33,13 +32,12 @@ int migmux_hook_drive(struct migmux_hook *hook)
  * migmux_hook_rest() - end a step
  * @hook: a device that the caller's session holds
  *
- * Context: any but irq.
+ * Context: any.
  */
 void migmux_hook_rest(struct migmux_hook *hook)
 {
-	spin_lock(&hook->lock);
-	hook->driven = false;
-	spin_unlock(&hook->lock);
+	/* the next call from elsewhere sees what the step did */
+	atomic_fetch_andnot_release(MIGMUX_HOOK_DRIVEN, &hook->gate);
 }
 
 /* VFIO's ioctl path does this for calls from user space. */

@@ -118,7 +118,6 @@ static int add_dev(struct device *dev)
 {
 	struct vfio_device *vdev = container_of(dev, struct vfio_device, device);
 	struct migmux_hook *hook;
-	int err;
 
 	if (!vdev->mig_ops)
 		return 0;
@@ -133,12 +132,7 @@ static int add_dev(struct device *dev)
 	name_device(hook);
 	trace_migmux_object_create("hook", hook);
 
-	err = migmux_interpose_register(hook);
-	if (err) {
-		dev_err(vdev->dev, "vfio_migmux: cannot register: %d\n", err);
-		migmux_hook_put(hook);
-		return err;
-	}
+	migmux_interpose_register(hook);
 	mutex_lock(&migmux_hook_lock);
 	list_add_tail(&hook->node, &registry);
 	interpose(hook);
@@ -353,7 +347,7 @@ void migmux_hook_info_get(struct migmux_hook *hook, struct migmux_hook_info *inf
 	mutex_unlock(&migmux_hook_lock);
 }
 
-/* A session or set begins (1) or ceases (-1) to want the device hooked. */
+/* A session or set begins (1), or ceases (-1), to want the device hooked, or neither. */
 static void users_change(struct migmux_hook *hook, int change)
 	__must_hold(&migmux_hook_lock)
 {
@@ -401,8 +395,8 @@ void migmux_hook_release(struct migmux_hook *hook)
 	mutex_lock(&migmux_hook_lock);
 	spin_lock(&hook->lock);
 	hook->owner = NULL;
-	hook->driven = false;
 	spin_unlock(&hook->lock);
+	migmux_hook_rest(hook);
 	users_change(hook, -1);
 	mutex_unlock(&migmux_hook_lock);
 }
@@ -442,7 +436,7 @@ void migmux_hook_all(bool on)
 }
 
 /**
- * migmux_hook_join() - a device becomes a member of a set, and is hooked
+ * migmux_hook_join() - a device becomes a member of a set
  * @hook: the device; the member has a reference to it
  * @m: the member
  *
@@ -465,13 +459,29 @@ int migmux_hook_join(struct migmux_hook *hook, struct migmux_member *m)
 	}
 	spin_unlock(&hook->lock);
 	if (!err)
-		users_change(hook, 1);
+		notify(hook);
 	mutex_unlock(&migmux_hook_lock);
 	return err;
 }
 
 /**
- * migmux_hook_leave_set() - undo migmux_hook_join()
+ * migmux_hook_follow() - a device's set hooks it, as long as it is a member
+ * @hook: the device, which is a member
+ *
+ * Context: sleeps; takes the registry's lock. migmux_set_lock is held.
+ */
+void migmux_hook_follow(struct migmux_hook *hook)
+{
+	mutex_lock(&migmux_hook_lock);
+	if (!hook->followed) {
+		hook->followed = true;
+		users_change(hook, 1);
+	}
+	mutex_unlock(&migmux_hook_lock);
+}
+
+/**
+ * migmux_hook_leave_set() - undo migmux_hook_join() and migmux_hook_follow()
  * @hook: the device
  *
  * Context: sleeps; takes the registry's lock. migmux_set_lock is held.
@@ -485,7 +495,8 @@ void migmux_hook_leave_set(struct migmux_hook *hook)
 	m = hook->member;
 	hook->member = NULL;
 	spin_unlock(&hook->lock);
-	users_change(hook, -1);
+	users_change(hook, hook->followed ? -1 : 0);
+	hook->followed = false;
 	mutex_unlock(&migmux_hook_lock);
 	migmux_member_put(m);
 }

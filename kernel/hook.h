@@ -6,6 +6,8 @@
 #ifndef MIGMUX_HOOK_H
 #define MIGMUX_HOOK_H
 
+#include <linux/atomic.h>
+#include <linux/bits.h>
 #include <linux/kref.h>
 #include <linux/list.h>
 #include <linux/netlink.h>
@@ -23,6 +25,7 @@ struct migmux_member;
  * @ref: the registry holds one reference as long as the device is registered,
  *	and so does everyone to whom a migmux_hook_get_by_*() returned it
  * @node: in the registry; migmux_hook_lock
+ * @hash: to find it by @vdev; see interpose.c
  * @vdev: the device; its memory is there as long as the device is registered
  *	or its VFIO file is held
  * @name: its handle, "pci/0000:3b:00.1"; constant
@@ -34,14 +37,16 @@ struct migmux_member;
  * @device_ops: what replaces them: a copy that tells when the device is closed;
  *	constant as @ops
  * @users: sessions and sets that hook the device; migmux_hook_lock
+ * @followed: one of @users is the set of @member; migmux_hook_lock
  * @pinned: an operator hooked it; migmux_hook_lock
  * @gone: the device is unregistered: never hook it again; migmux_hook_lock
- * @lock: protects @owner, @driven, @inflight, @member and @left_file; innermost
+ * @lock: protects @owner, @member and @left_file; innermost
  * @owner: the session's device that holds it, or NULL. Valid until the owner
  *	calls migmux_hook_release(), under @lock also against that
- * @driven: @owner's session is in a step: calls from elsewhere are refused
- * @inflight: calls from elsewhere that are inside the driver now
- * @idle: woken when @inflight falls to 0
+ * @gate: the calls from elsewhere that are inside the driver now, and
+ *	MIGMUX_HOOK_DRIVEN: @owner's session is in a step, no more of them come in.
+ *	A word of its own, because it is all that a call from elsewhere pays
+ * @idle: woken when the last of them has left a device that is driven
  * @member: its place in a set, with a reference, or NULL; migmux_set_lock too to
  *	change
  * @left_file: a data file that a set got from the driver and could not give back when
@@ -54,6 +59,7 @@ struct migmux_member;
 struct migmux_hook {
 	struct kref ref;
 	struct list_head node;
+	struct hlist_node hash;
 	struct vfio_device *vdev;
 	char name[VFIO_MIGMUX_HANDLE_MAX + 1];
 	char driver[32];
@@ -63,19 +69,22 @@ struct migmux_hook {
 	const struct vfio_device_ops *orig_device;
 	struct vfio_device_ops device_ops;
 	u32 users;
+	bool followed;
 	bool pinned;
 	bool gone;
-	spinlock_t lock;	/* protects owner and what follows, up to left_state */
+	spinlock_t lock;	/* protects what follows, up to left_state */
 	struct migmux_device *owner;
-	bool driven;
-	u32 inflight;
-	wait_queue_head_t idle;
 	struct migmux_member *member;
 	struct file *left_file;
 	u32 left_state;
+	atomic_t gate;
+	wait_queue_head_t idle;
 	atomic_t arcs;
 	atomic_t refused;
 };
+
+/* in &migmux_hook.gate; there are never as many tasks as it has bits below */
+#define MIGMUX_HOOK_DRIVEN	BIT(30)
 
 /* A consistent copy of what netlink shows of a hook. */
 struct migmux_hook_info {
@@ -110,6 +119,7 @@ int migmux_hook_hold(struct migmux_hook *hook, struct migmux_device *owner);
 void migmux_hook_release(struct migmux_hook *hook);
 void migmux_hook_all(bool on);
 int migmux_hook_join(struct migmux_hook *hook, struct migmux_member *member);
+void migmux_hook_follow(struct migmux_hook *hook);
 void migmux_hook_leave_set(struct migmux_hook *hook);
 void migmux_hook_review(struct migmux_hook *hook);
 bool migmux_hook_file_is_open(struct file *file);

@@ -17,17 +17,17 @@
  *    tasks RCU (nobody is before our first instruction any more) and before one of
  *    SRCU (nobody uses a record that he has found).
  * 3. A record of a device at the same address may be registered before the old
- *    one is reaped; it replaces the old one in @hooks, and the old device has no
- *    callers by then. reap() removes only what is its own.
+ *    one is reaped; it comes before the old one in @hooks, and the old device has no
+ *    callers by then.
  * 4. Module text is left when exit has waited for tasks RCU once more, after the
  *    last caller has left SRCU.
  */
 #include <linux/err.h>
+#include <linux/hashtable.h>
 #include <linux/list.h>
 #include <linux/rcupdate.h>
 #include <linux/srcu.h>
 #include <linux/workqueue.h>
-#include <linux/xarray.h>
 
 #include "follow.h"
 #include "hook.h"
@@ -35,8 +35,9 @@
 #include "set.h"
 #include "trace.h"
 
-/* vfio_device to record, for the interposed functions */
-static DEFINE_XARRAY(hooks);
+/* vfio_device to record, for the interposed functions; hooks_lock to change */
+static DEFINE_HASHTABLE(hooks, 8);
+static DEFINE_SPINLOCK(hooks_lock);
 DEFINE_STATIC_SRCU(hooks_srcu);
 
 /* records of unregistered devices that wait for their grace period */
@@ -44,6 +45,18 @@ static LIST_HEAD(graves);
 static DEFINE_SPINLOCK(graves_lock);
 static void reap(struct work_struct *work);
 static DECLARE_WORK(reap_work, reap);
+
+static struct migmux_hook *find(const struct vfio_device *vdev)
+	__must_hold(&hooks_srcu)
+{
+	struct migmux_hook *hook;
+
+	hash_for_each_possible_rcu(hooks, hook, hash, (unsigned long)vdev,
+				   srcu_read_lock_held(&hooks_srcu))
+		if (hook->vdev == vdev)
+			return hook;
+	return NULL;
+}
 
 /**
  * migmux_hook_enter() - a call that is not a session's wants to go to the driver
@@ -53,14 +66,13 @@ static DECLARE_WORK(reap_work, reap);
  */
 bool migmux_hook_enter(struct migmux_hook *hook)
 {
-	bool ok;
+	int gate = atomic_read(&hook->gate);
 
-	spin_lock(&hook->lock);
-	ok = !hook->driven;
-	if (ok)
-		hook->inflight++;
-	spin_unlock(&hook->lock);
-	return ok;
+	do {
+		if (gate & MIGMUX_HOOK_DRIVEN)
+			return false;
+	} while (!atomic_try_cmpxchg_acquire(&hook->gate, &gate, gate + 1));
+	return true;
 }
 
 /**
@@ -69,10 +81,8 @@ bool migmux_hook_enter(struct migmux_hook *hook)
  */
 void migmux_hook_leave(struct migmux_hook *hook)
 {
-	spin_lock(&hook->lock);
-	if (!--hook->inflight)
+	if (atomic_dec_return_release(&hook->gate) == MIGMUX_HOOK_DRIVEN)
 		wake_up_all(&hook->idle);
-	spin_unlock(&hook->lock);
 }
 
 static struct file *set_state(struct migmux_hook *hook,
@@ -98,7 +108,7 @@ static struct file *hooked_set_state(struct vfio_device *vdev,
 	int idx;
 
 	idx = srcu_read_lock(&hooks_srcu);
-	hook = xa_load(&hooks, (unsigned long)vdev);
+	hook = find(vdev);
 	if (!hook) {
 		file = ERR_PTR(-ENODEV);
 		goto out;
@@ -130,7 +140,7 @@ static int hooked_get_state(struct vfio_device *vdev,
 	int idx, err = -ENODEV;
 
 	idx = srcu_read_lock(&hooks_srcu);
-	hook = xa_load(&hooks, (unsigned long)vdev);
+	hook = find(vdev);
 	if (!hook)
 		goto out;
 	m = migmux_hook_member(hook);
@@ -153,7 +163,7 @@ static void hooked_close_device(struct vfio_device *vdev)
 	int idx;
 
 	idx = srcu_read_lock(&hooks_srcu);
-	hook = xa_load(&hooks, (unsigned long)vdev);
+	hook = find(vdev);
 	if (WARN_ON_ONCE(!hook))
 		goto out;
 	m = migmux_hook_member(hook);
@@ -173,10 +183,9 @@ out:
  * migmux_interpose_register() - a device is registered: get ready
  * @hook: its record, all but complete
  *
- * Context: sleeps; the device is not open yet.
- * Return: 0 or -ENOMEM.
+ * Context: any but irq; the device is not open yet.
  */
-int migmux_interpose_register(struct migmux_hook *hook)
+void migmux_interpose_register(struct migmux_hook *hook)
 {
 	struct vfio_device *vdev = hook->vdev;
 
@@ -187,7 +196,9 @@ int migmux_interpose_register(struct migmux_hook *hook)
 	hook->orig_device = vdev->ops;
 	hook->device_ops = *hook->orig_device;
 	hook->device_ops.close_device = hooked_close_device;
-	return xa_err(xa_store(&hooks, (unsigned long)vdev, hook, GFP_KERNEL));
+	spin_lock(&hooks_lock);
+	hash_add_rcu(hooks, &hook->hash, (unsigned long)vdev);
+	spin_unlock(&hooks_lock);
 }
 
 /**
@@ -225,9 +236,10 @@ static void reap(struct work_struct *work)
 		return;
 	/* see the numbered argument above */
 	synchronize_rcu_tasks();
+	spin_lock(&hooks_lock);
 	list_for_each_entry(hook, &dead, node)
-		xa_cmpxchg(&hooks, (unsigned long)hook->vdev, hook, NULL,
-			   GFP_KERNEL);
+		hash_del_rcu(&hook->hash);
+	spin_unlock(&hooks_lock);
 	synchronize_srcu(&hooks_srcu);
 	synchronize_rcu_tasks();
 	list_for_each_entry_safe(hook, tmp, &dead, node) {
@@ -264,5 +276,4 @@ void migmux_interpose_exit(void)
 	flush_work(&reap_work);
 	/* a last caller may be past SRCU, but not yet out of our text */
 	synchronize_rcu_tasks();
-	xa_destroy(&hooks);
 }

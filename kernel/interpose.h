@@ -9,7 +9,7 @@
 
 struct migmux_hook;
 
-int migmux_interpose_register(struct migmux_hook *hook);
+void migmux_interpose_register(struct migmux_hook *hook);
 bool migmux_interpose(struct migmux_hook *hook, bool on);
 void migmux_interpose_bury(struct migmux_hook *hook);
 void migmux_interpose_exit(void);

@@ -91,17 +91,27 @@ static void set_hook(struct migmux_member *m, struct migmux_hook *hook)
 }
 
 /*
- * The reference to @hook passes to @m if this succeeds. Only when the hook is in
- * place may something be started early.
+ * The reference to @hook passes to @m if this succeeds. A device alone has nobody to
+ * follow, so its VMM pays for no hook. Only when the hooks are in place may something
+ * be started early.
  */
 static int attach(struct migmux_member *m, struct migmux_hook *hook)
 	__must_hold(&migmux_set_lock)
 {
-	int err = migmux_hook_join(hook, m);
+	struct migmux_member *sib;
+	int err;
 
-	if (!err)
-		set_hook(m, hook);
-	return err;
+	err = migmux_hook_join(hook, m);
+	if (err)
+		return err;
+	migmux_set_for_each(m->set, sib) {
+		if (!sib->hook)
+			continue;
+		migmux_hook_follow(sib->hook);
+		migmux_hook_follow(hook);
+	}
+	set_hook(m, hook);
+	return 0;
 }
 
 static void detach(struct migmux_member *m)

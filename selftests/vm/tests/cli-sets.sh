@@ -74,6 +74,8 @@ check "none of them made a set" prints '. == []' vfmig set list -j
 
 check "add says nothing" silent vfmig set add vm "$A"
 check "add of a member" says 2 "$A" vfmig set add vm "$A"
+check "a device alone in its set is not hooked" prints '.set == "vm" and (.hooked | not)' \
+	vfmig device show "$A" -j
 check "add of more, one of them not there, prints the set" prints \
 	'.name == "vm" and (.members | length) == 3' vfmig set add vm "$B" $NOBODY -j
 check "show -j has its keys" prints '
@@ -118,6 +120,10 @@ check "it made no set either" says 3 "no set 'vm3'" vfmig set show vm3
 check "removal of a member" silent vfmig set del vm $NOBODY
 check "removal of no member" says 3 "$NOBODY" vfmig set del vm $NOBODY
 check "removal prints the set" prints '(.members | length) == 1' vfmig set del vm "$B" -j
+check "that one is not hooked any more" prints 'has("set") or .hooked | not' \
+	vfmig device show "$B" -j
+check "who stays is, until it leaves" prints '.set == "vm" and .hooked' \
+	vfmig device show "$A" -j
 check "deletion" silent vfmig set del vm
 check "it is gone" says 3 "no set 'vm'" vfmig set show vm
 check "its devices are free" prints '.hooked == [] and .sets == []' vfmig -j
