@@ -14,6 +14,7 @@
 #include <linux/mutex.h>
 #include <linux/net.h>
 #include <linux/slab.h>
+#include <net/inet_connection_sock.h>
 #include <net/sock.h>
 #include <net/tcp_states.h>
 
@@ -201,6 +202,9 @@ int migmux_channel_start(struct migmux_channel *ch,
 		return err;
 	init_poll_funcptr(&poll.pt, queue_wait);
 	vfs_poll(ch->file, &poll.pt);
+	/* whatever its owner may have set */
+	ch->wake_at = 0;
+	migmux_channel_await(ch, 1);
 	/* what was possible before we listened woke nobody */
 	set_bit(MIGMUX_CHANNEL_READABLE, &ch->flags);
 	set_bit(MIGMUX_CHANNEL_WRITABLE, &ch->flags);
@@ -244,6 +248,34 @@ void migmux_channel_try(struct migmux_channel *ch, enum migmux_channel_flags fla
 	clear_bit(flag, &ch->flags);
 	/* clear before trying: a wake-up in between is then not lost */
 	smp_mb__after_atomic();
+}
+
+/**
+ * migmux_channel_await() - say how much the mover waits for
+ * @ch: the channel; its mover calls
+ * @bytes: how much must have come before it is worth to wake the mover, not 0
+ *
+ * Otherwise every packet may wake it. A peer that closes always does, and so does a
+ * socket that can hold no more. Only TCP as it comes can do that: with TLS it would count
+ * what is encrypted.
+ *
+ * Context: sleeps.
+ * Return: true if the mover will be woken, provided that it has emptied the socket
+ * before; false if the socket cannot do that: the mover has to try.
+ */
+bool migmux_channel_await(struct migmux_channel *ch, u32 bytes)
+{
+	struct sock *sk = ch->sock->sk;
+
+	if (!sk_is_tcp(sk) || inet_csk_has_ulp(sk))
+		return false;
+	if (ch->wake_at == bytes)
+		return true;
+	lock_sock(sk);
+	ch->sock->ops->set_rcvlowat(sk, bytes);
+	release_sock(sk);
+	ch->wake_at = bytes;
+	return true;
 }
 
 /**

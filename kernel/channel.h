@@ -85,6 +85,7 @@ enum migmux_channel_flags {
  * @queue: frames to send; session's lock
  * @frame: the frame that is being sent or received; the mover's
  * @offset: bytes of @frame done; the mover's
+ * @wake_at: bytes that must be there before the socket wakes the mover; the mover's
  * @floor: lowest index that may come next, see migmux_gather_rise(); the mover's
  * @rx: what the mover expects next; the mover's
  * @have: bytes of @buf filled (or sent); the mover's
@@ -123,6 +124,7 @@ struct migmux_channel {
 	struct list_head queue;
 	struct migmux_frame *frame;
 	size_t offset;
+	u32 wake_at;
 	u32 floor;
 	enum migmux_rx_state rx;
 	u32 have;
@@ -150,6 +152,7 @@ int migmux_channel_start(struct migmux_channel *ch,
 void migmux_channel_stop(struct migmux_channel *ch);
 void migmux_channel_shutdown(struct migmux_channel *ch, enum sock_shutdown_cmd how);
 void migmux_channel_try(struct migmux_channel *ch, enum migmux_channel_flags flag);
+bool migmux_channel_await(struct migmux_channel *ch, u32 bytes);
 int migmux_channel_recv(struct migmux_channel *ch, void *buf, u32 size);
 int migmux_channel_reply(struct migmux_channel *ch, const void *buf, u32 size);
 

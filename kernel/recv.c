@@ -8,6 +8,7 @@
 #include <linux/ktime.h>
 #include <linux/mm.h>
 #include <linux/net.h>
+#include <linux/sizes.h>
 #include <linux/slab.h>
 #include <linux/uio.h>
 
@@ -16,6 +17,9 @@
 #include "session.h"
 #include "staging.h"
 #include "trace.h"
+
+/* A frame is written when it is whole, so a mover that is woken often gains nothing. */
+#define RECV_WAKE_AT	((size_t)SZ_256K)
 
 static struct migmux_channel *to_channel(struct migmux_mover *mover)
 {
@@ -381,6 +385,7 @@ static int recv_data(struct migmux_channel *ch)
 
 static void step_data(struct migmux_channel *ch)
 {
+	size_t left;
 	int ret;
 
 	migmux_channel_try(ch, MIGMUX_CHANNEL_READABLE);
@@ -395,11 +400,17 @@ static void step_data(struct migmux_channel *ch)
 		fail(ch, ret, "broke while receiving");
 		return;
 	}
-	set_bit(MIGMUX_CHANNEL_READABLE, &ch->flags);
 	atomic64_add(ret, &ch->received);
 	ch->offset += ret;
-	if (ch->offset == ch->frame->bytes)
-		deliver(ch);
+	left = ch->frame->bytes - ch->offset;
+	/* short of what we asked for the socket is empty, and will wake us */
+	if (left && migmux_channel_await(ch, min(left, RECV_WAKE_AT)))
+		return;
+	set_bit(MIGMUX_CHANNEL_READABLE, &ch->flags);
+	if (left)
+		return;
+	migmux_channel_await(ch, 1);
+	deliver(ch);
 }
 
 static void step(struct migmux_mover *mover)
