@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# jq -n -R --argjson env OBJECT -f bench.jq bench.txt qemu.txt: the results as one
+# jq -n -R --argjson env OBJECT -f bench.jq bench.txt cost.txt qemu.txt: the results as one
 # document. A ratio has median, min and max of n; times are medians in ms.
 
 def median: sort | if length % 2 == 1 then .[length / 2 | floor]
@@ -37,6 +37,17 @@ def spread: { median: median, min: min, max: max, n: length };
    | { channel: .[0].channel, kind: .[0].kind, what: $what,
        without_ms: ($without | median), with_ms: ($with | median),
        ratio: ($with | map(. / ($without | median)) | spread) }] as $qemu
+# What a byte costs is what more of them cost: what a migration costs at least is not its.
+| [$rows | map(select(.[0] == "cost")
+	| { way: .[1], round: .[2], bytes: (.[3] | tonumber), n: (.[4] | tonumber) })
+   | group_by([.way, .round])[] | sort_by(.bytes)
+   | { way: .[0].way, round: .[0].round,
+       per_byte: ((.[-1].n - .[0].n) / (.[-1].bytes - .[0].bytes)) }] as $slopes
+| [$slopes | group_by(.way)[] | . as $all
+   | { way: .[0].way, per_byte: (map(.per_byte) | spread),
+       ratio: ([$all[] | .round as $round | .per_byte as $ours
+		| ($slopes[] | select(.way == "migmux" and .round == $round) | .per_byte)
+		  / $ours] | spread) }] as $cost
 | def ratio($ms; $step; $way; $n): $arcs[]
 	| select(.arc_ms == $ms and .step == $step and .way == $way and .devices == $n)
 	| .ratio.median;
@@ -45,6 +56,7 @@ def spread: { median: median, min: min, max: max, n: length };
   { environment: $env,
     arcs: $arcs,
     ioctl: $ioctls,
+    cost: $cost,
     qemu: $qemu,
     downtime: { vfmig_ms: ($new | spread), serial_ms: ($old | spread),
 		ratio: ([$old, $new] | transpose | map(.[0] / .[1]) | spread) },
@@ -65,6 +77,12 @@ def spread: { median: median, min: min, max: max, n: length };
 	{ what: "an arc of 50 us through the hook: at most 1.05 of one without",
 	  pass: ($ioctls | map(select(.hook == "hooked" and .call == "arc"))
 		 | length == 1 and all(.ratio.median <= 1.05)) },
+	(["copy", "read() and send(), recv() and write()", 0.85],
+	 ["queue", "the copies of multifd device state", 0.65]
+	 | . as [$way, $name, $max]
+	 | { what: "instructions per byte: at most \($max) of those of \($name)",
+	     pass: ($cost | map(select(.way == $way))
+		    | length == 1 and all(.ratio.median <= $max)) }),
 	(("stop", "start", "downtime") as $what
 	 | { what: "stock QEMU, \($what) with a set: at most \(if $what == "downtime" then 0.4 else 0.3 end) of that without",
 	     pass: ($qemu | map(select(.what == $what)) | length == 4 and

@@ -85,6 +85,17 @@ network_args()
 		-device "virtio-net-pci,netdev=$name,mac=52:54:00:$mac,romfile="
 }
 
+# Two cards of one host that do what real ones do: checksums, and segments of large sends.
+wire_args()
+{
+	local i
+
+	for i in 0 1; do
+		printf '%s\n' -netdev "hubport,hubid=1,id=wire$i" \
+			-device "e1000e,netdev=wire$i,mac=52:54:00:97:00:0$i,romfile="
+	done
+}
+
 # One port of a host, connected to a file.
 port_args()
 {
@@ -107,6 +118,7 @@ host_args()
 	# ticks again. The kernel patches its own text while it boots, which an emulated CPU
 	# beside it may run half patched: the others come when that is over (guest/init).
 	[[ $accel == kvm ]] || cmdline+=" nohz=off highres=off maxcpus=1"
+	[[ $qemu != */* ]] || printf '%s\n' -L "${qemu%/*}" -L /usr/share/qemu
 	printf '%s\n' \
 		-machine q35,kernel-irqchip=off -m "$memory" -smp "$smp" -nodefaults \
 		-display none -no-reboot -no-user-config \
@@ -116,6 +128,9 @@ host_args()
 		-device virtio-serial-pci
 	if [[ $accel == kvm ]]; then
 		printf '%s\n' -accel kvm -cpu host
+	elif [[ $icount ]]; then
+		printf '%s\n' -accel tcg,thread=single,tb-size=256 -cpu max,-erms,-fsrm \
+			-icount shift=0,sleep=off
 	else
 		# Without erms and fsrm the guest copies words, not bytes, which takes the
 		# emulator a fraction of the time.
@@ -127,6 +142,7 @@ host_args()
 		printf '%s\n' -device "pcie-root-port,id=rp$i,chassis=$((i + 1)),slot=$((i + 1))" \
 			-device "edu,bus=rp$i"
 	done
+	[[ -z $wire ]] || wire_args
 	[[ $hosts == 1 ]] || network_args "$host" link 99:00
 	[[ $hosts == 1 ]] || network_args "$host" ctl 98:00
 }
@@ -137,7 +153,7 @@ host_start()
 
 	mapfile -t args < <(host_args "$host")
 	: >"$work/$host.console"
-	start "pid_$host" qemu-system-x86_64 "${args[@]}"
+	start "pid_$host" "$qemu" "${args[@]}"
 }
 
 sockets_wait()
