@@ -82,6 +82,9 @@ static int start_movers(struct migmux_session *s, const struct start *how)
 	int err;
 	u32 i;
 
+	/* a pump whose data file is there already queues frames at once */
+	for (i = 0; i < s->nr_channels; i++)
+		reset_channel(s, s->channels[i]);
 	migmux_session_for_each_device(s, dev, i) {
 		spin_lock(&s->report->lock);
 		/* a destination counts the channels that turn out to be a device's */
@@ -94,7 +97,6 @@ static int start_movers(struct migmux_session *s, const struct start *how)
 			return err;
 	}
 	for (i = 0; i < s->nr_channels; i++) {
-		reset_channel(s, s->channels[i]);
 		err = migmux_channel_start(s->channels[i], how->channel_ops,
 					   how->channel_name);
 		if (err)
