@@ -280,12 +280,13 @@ void migmux_device_set_state(struct migmux_device *dev, u32 state)
 }
 
 /**
- * migmux_device_first_frame() - destination: a channel turns out to be a device's
+ * migmux_device_first_frame() - destination: a frame has come, perhaps the first
  * @dev: the device
+ * @nr_channels: channels that so turn out to be the device's: 1 or 0
  *
- * Context: the channel's mover; sleeps.
+ * Context: the channel's mover, or the VMM's ioctl; sleeps.
  */
-void migmux_device_first_frame(struct migmux_device *dev)
+void migmux_device_first_frame(struct migmux_device *dev, u32 nr_channels)
 {
 	struct vfio_migmux_timeline_device *t = &dev->report->t;
 	struct migmux_report *r = dev->session->report;
@@ -295,11 +296,54 @@ void migmux_device_first_frame(struct migmux_device *dev)
 	first = !t->first_byte_ns;
 	if (first)
 		t->first_byte_ns = ktime_get_ns();
-	t->nr_channels++;
+	t->nr_channels += nr_channels;
 	spin_unlock(&r->lock);
 	if (first)
 		migmux_session_phase_start(dev->session, dev->index,
 					   VFIO_MIGMUX_PHASE_TRANSFER);
+}
+
+/**
+ * migmux_device_sent_locked() - source: has the device's last byte just been taken?
+ * @dev: the device
+ * @all: is set if it was the last device
+ *
+ * Context: the session's lock is held.
+ * Return: true once: follow with migmux_device_sent_tell() when the lock is dropped.
+ */
+bool migmux_device_sent_locked(struct migmux_device *dev, bool *all)
+	__must_hold(&dev->session->lock)
+{
+	struct migmux_session *s = dev->session;
+
+	lockdep_assert_held(&s->lock);
+	if (!dev->config_done || dev->unsent || dev->sent)
+		return false;
+	dev->sent = true;
+	*all = ++s->nr_sent == migmux_session_live(s);
+	return true;
+}
+
+/**
+ * migmux_device_sent_tell() - source: tell who waits for that
+ * @dev: the device
+ * @all: it was the last one
+ *
+ * Context: a mover; sleeps.
+ */
+void migmux_device_sent_tell(struct migmux_device *dev, bool all)
+{
+	struct migmux_session *s = dev->session;
+
+	migmux_session_phase_end(s, dev->index, VFIO_MIGMUX_PHASE_TRANSFER, 0);
+	if (!all)
+		return;
+	/* without a verdict this is the end, and the VMM may begin its next step */
+	if (!s->verdict)
+		migmux_session_rest(s);
+	migmux_session_milestone(s, VFIO_MIGMUX_MILESTONE_SENT);
+	if (s->verdict)
+		migmux_verdict_decide(s);
 }
 
 /**

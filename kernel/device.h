@@ -50,6 +50,8 @@ struct migmux_session;
  *	set and cleared under the session's lock while no mover uses it
  * @eof: source: its last byte is read, or nothing takes more; destination: its last
  *	byte is written; session's lock
+ * @adopted: @data_file was the VMM's, which moved the device; session's mutex
+ * @first_idx: idx of the first frame; constant once started
  * @next_idx: source: idx of the next frame; the pump's
  * @unsent: source: frames that no socket has taken yet; session's lock
  * @sent: source: counted for the milestone SENT; session's lock
@@ -88,6 +90,8 @@ struct migmux_device {
 	struct migmux_mover mover;
 	struct file *data_file;
 	bool eof;
+	bool adopted;
+	u32 first_idx;
 	u32 next_idx;
 	u32 unsent;
 	bool sent;
@@ -107,7 +111,9 @@ void migmux_device_free(struct migmux_device *dev);
 void migmux_device_gone(struct migmux_device *dev);
 u32 migmux_device_session_id(const struct migmux_device *dev);
 void migmux_device_set_state(struct migmux_device *dev, u32 state);
-void migmux_device_first_frame(struct migmux_device *dev);
+void migmux_device_first_frame(struct migmux_device *dev, u32 nr_channels);
+bool migmux_device_sent_locked(struct migmux_device *dev, bool *all);
+void migmux_device_sent_tell(struct migmux_device *dev, bool all);
 void migmux_device_set_error(struct migmux_device *dev, int err);
 void migmux_device_set_data_file(struct migmux_device *dev, struct file *file);
 void migmux_device_put_data_file(struct migmux_device *dev);

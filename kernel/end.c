@@ -48,6 +48,7 @@ void migmux_session_fail(struct migmux_session *s, int error, u32 device,
 	}
 	WRITE_ONCE(s->failed, true);
 	spin_unlock(&s->lock);
+	wake_up_all(&s->buffer_wq);
 
 	va_start(args, fmt);
 	vscnprintf(text, sizeof(text), fmt, args);
@@ -143,6 +144,9 @@ static void recover(struct migmux_session *s)
 	if (state == VFIO_MIGMUX_RECOVER_NONE)
 		return;
 	mutex_lock(&s->mutex);
+	/* until now the arcs were the VMM's; a worker gets no signal */
+	if (s->adopted)
+		migmux_session_drive(s);
 	migmux_batch_start(s, MIGMUX_BATCH_RECOVER, state,
 			   VFIO_MIGMUX_RECOVER_NONE, 0, true);
 	mutex_unlock(&s->mutex);

@@ -170,7 +170,8 @@ void migmux_feed_load_work(struct work_struct *work)
 	bool all;
 	int err;
 
-	err = migmux_arc_walk(dev, &walk);
+	/* the arc that tells is the VMM's where the data file was */
+	err = s->adopted ? 0 : migmux_arc_walk(dev, &walk);
 	if (err) {
 		migmux_device_set_error(dev, err);
 		migmux_session_fail(s, err, dev->index, VFIO_MIGMUX_INDEX_NONE,

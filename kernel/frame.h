@@ -65,4 +65,13 @@ struct migmux_frame {
 	struct migmux_flight flight;
 };
 
+/* frame.c: a frame has come, by a channel or from the VMM */
+struct migmux_device *migmux_frame_device(struct migmux_session *s,
+					  const struct migmux_wire_head *head);
+int migmux_frame_claim_config(struct migmux_device *dev,
+			      const struct migmux_wire_head *head, void *blob,
+			      struct migmux_wire_fault *fault);
+void migmux_frame_deliver(struct migmux_device *dev, struct migmux_frame *frame,
+			  u32 channel);
+
 #endif /* MIGMUX_FRAME_H */

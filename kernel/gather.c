@@ -36,6 +36,12 @@
  * channel in the same step in which it numbers it: then take for N the frame,
  * of all devices, that was put first.  A peer is not to be trusted with that,
  * so shared channels need a spill allowance and a cap on top.
+ *
+ * A thread of the VMM that hands in frames (VFIO_MIGMUX_LOAD_BUFFER) and waits
+ * here is such a channel, shared or not, if it takes the frames in the order in
+ * which its peer sent them and waits for nothing but us.  QEMU's source puts the
+ * frames of each device on its channels in order, one at a time over all
+ * devices: so with one such thread per channel of QEMU's the same N exists.
  */
 #include "gather.h"
 
@@ -54,6 +60,17 @@ static int refuse(struct migmux_wire_fault *fault, enum migmux_wire_err err,
 void migmux_gather_init(struct migmux_gather *g)
 {
 	memset(g, 0, sizeof(*g));
+}
+
+/**
+ * migmux_gather_skip - begin with another idx than 0
+ * @g: the gather, in which nothing was claimed yet
+ * @idx: of the first frame to come; what lies below is somebody else's
+ */
+void migmux_gather_skip(struct migmux_gather *g, u32 idx)
+{
+	g->next = idx;
+	g->seen = idx;
 }
 
 /**
@@ -153,6 +170,24 @@ int migmux_gather_claim(struct migmux_gather *g, struct migmux_gather_node *node
 	node->ready = false;
 	return is_config ? claim_config(g, node, idx, fault) :
 			   claim_data(g, node, idx, fault);
+}
+
+/**
+ * migmux_gather_unclaim - a claimed data frame does not come after all
+ * @g: gather of the frame's device
+ * @node: the frame's, not ready; free again
+ *
+ * Its idx can be claimed anew, but still counts as seen: a config frame must lie
+ * above it.
+ */
+void migmux_gather_unclaim(struct migmux_gather *g, struct migmux_gather_node *node)
+{
+	struct migmux_gather_node **at = &g->head;
+
+	while (*at != node)
+		at = &(*at)->next;
+	*at = node->next;
+	node->next = NULL;
 }
 
 /**

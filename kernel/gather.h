@@ -40,10 +40,12 @@ struct migmux_gather {
 };
 
 void migmux_gather_init(struct migmux_gather *g);
+void migmux_gather_skip(struct migmux_gather *g, u32 idx);
 bool migmux_gather_admit(const struct migmux_gather *g, u32 idx, u32 free_slots);
 int migmux_gather_rise(u32 *floor, u32 idx, struct migmux_wire_fault *fault);
 int migmux_gather_claim(struct migmux_gather *g, struct migmux_gather_node *node,
 			u32 idx, bool is_config, struct migmux_wire_fault *fault);
+void migmux_gather_unclaim(struct migmux_gather *g, struct migmux_gather_node *node);
 void migmux_gather_ready(struct migmux_gather_node *node);
 struct migmux_gather_node *migmux_gather_peek(const struct migmux_gather *g);
 struct migmux_gather_node *migmux_gather_pop(struct migmux_gather *g);

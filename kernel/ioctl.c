@@ -23,6 +23,8 @@ union args {
 	struct vfio_migmux_save save;
 	struct vfio_migmux_load load;
 	struct vfio_migmux_config config;
+	struct vfio_migmux_load_buffer load_buffer;
+	struct vfio_migmux_data_fd data_fd;
 	struct vfio_migmux_wait wait;
 	struct vfio_migmux_abort abort;
 	struct vfio_migmux_timeline timeline;
@@ -70,9 +72,11 @@ static const struct op ops[] = {
 	   VFIO_MIGMUX_SET_STATE_ASYNC | VFIO_MIGMUX_SET_STATE_NO_P2P,
 	   migmux_ioctl_set_state, .out = true),
 	OP(VFIO_MIGMUX_SAVE, save,
-	   VFIO_MIGMUX_SAVE_VERDICT | VFIO_MIGMUX_SAVE_NO_P2P, migmux_ioctl_save),
+	   VFIO_MIGMUX_SAVE_VERDICT | VFIO_MIGMUX_SAVE_NO_P2P |
+	   VFIO_MIGMUX_SAVE_NO_CONFIG, migmux_ioctl_save),
 	OP(VFIO_MIGMUX_LOAD, load,
-	   VFIO_MIGMUX_LOAD_VERDICT | VFIO_MIGMUX_LOAD_NO_P2P, migmux_ioctl_load),
+	   VFIO_MIGMUX_LOAD_VERDICT | VFIO_MIGMUX_LOAD_NO_P2P |
+	   VFIO_MIGMUX_LOAD_BUFFERS, migmux_ioctl_load),
 	OP(VFIO_MIGMUX_CONFIG_SET, config, 0, migmux_ioctl_config_set),
 	OP(VFIO_MIGMUX_CONFIG_GET, config, 0, migmux_ioctl_config_get,
 	   .out = true),
@@ -81,6 +85,9 @@ static const struct op ops[] = {
 	OP(VFIO_MIGMUX_TIMELINE, timeline, 0, migmux_ioctl_timeline, .out = true),
 	OP(VFIO_MIGMUX_LAST_ERROR, last_error, 0, migmux_ioctl_last_error,
 	   .anyone = true, .out = true),
+	OP(VFIO_MIGMUX_LOAD_BUFFER, load_buffer,
+	   VFIO_MIGMUX_LOAD_BUFFER_NONBLOCK, migmux_ioctl_load_buffer),
+	OP(VFIO_MIGMUX_DATA_FD, data_fd, 0, migmux_ioctl_data_fd),
 };
 
 static const struct op *find_op(unsigned int cmd)

@@ -9,6 +9,9 @@
 #ifndef MIGMUX_IOCTL_H
 #define MIGMUX_IOCTL_H
 
+#include <linux/types.h>
+
+struct migmux_device;
 struct migmux_session;
 
 /* ioctl_setup.c: what a session is made of */
@@ -19,6 +22,14 @@ long migmux_ioctl_channel_add(struct migmux_session *s, void *args);
 long migmux_ioctl_link_attach(struct migmux_session *s, void *args);
 long migmux_ioctl_config_set(struct migmux_session *s, void *args);
 long migmux_ioctl_config_get(struct migmux_session *s, void *args);
+/* may devices, channels and data files come and go now? */
+int migmux_ioctl_check_setup(struct migmux_session *s);
+/* a device by its index, or NULL after a refusal with ENOENT */
+struct migmux_device *migmux_ioctl_device(struct migmux_session *s, u32 index);
+
+/* adopt.c, buffer.c: what the VMM brings along */
+long migmux_ioctl_data_fd(struct migmux_session *s, void *args);
+long migmux_ioctl_load_buffer(struct migmux_session *s, void *args);
 
 /* ioctl_run.c: what it does */
 long migmux_ioctl_set_state(struct migmux_session *s, void *args);

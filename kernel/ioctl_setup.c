@@ -32,8 +32,7 @@ long migmux_ioctl_get_info(struct migmux_session *s, void *args)
 	return 0;
 }
 
-/* May devices and channels come and go now? */
-static int check_setup(struct migmux_session *s)
+int migmux_ioctl_check_setup(struct migmux_session *s)
 {
 	lockdep_assert_held(&s->mutex);
 	if (READ_ONCE(s->failed))
@@ -54,7 +53,7 @@ long migmux_ioctl_device_add(struct migmux_session *s, void *args)
 	if (strnlen(add->idstr, sizeof(add->idstr)) == sizeof(add->idstr))
 		return migmux_session_refuse(s, -EINVAL, "idstr is not terminated");
 	mutex_lock(&s->mutex);
-	err = check_setup(s);
+	err = migmux_ioctl_check_setup(s);
 	if (!err && s->link)
 		err = migmux_session_refuse(s, -EBUSY, "a link is attached: devices come before it");
 	if (!err)
@@ -68,7 +67,7 @@ long migmux_ioctl_device_add(struct migmux_session *s, void *args)
 	return err;
 }
 
-static struct migmux_device *find_device(struct migmux_session *s, u32 index)
+struct migmux_device *migmux_ioctl_device(struct migmux_session *s, u32 index)
 {
 	if (index < s->nr_devices && s->devices[index])
 		return s->devices[index];
@@ -102,12 +101,12 @@ long migmux_ioctl_device_remove(struct migmux_session *s, void *args)
 	if (remove->reserved)
 		return migmux_session_refuse(s, -EINVAL, "reserved is not 0");
 	mutex_lock(&s->mutex);
-	err = check_setup(s);
+	err = migmux_ioctl_check_setup(s);
 	if (!err && s->link)
 		err = migmux_session_refuse(s, -EBUSY, "a link is attached: its channels are dealt out");
 	if (err)
 		goto out;
-	dev = find_device(s, remove->index);
+	dev = migmux_ioctl_device(s, remove->index);
 	if (!dev) {
 		err = -ENOENT;
 		goto out;
@@ -149,7 +148,7 @@ long migmux_ioctl_channel_add(struct migmux_session *s, void *args)
 	if (add->reserved)
 		return migmux_session_refuse(s, -EINVAL, "reserved is not 0");
 	mutex_lock(&s->mutex);
-	err = check_setup(s);
+	err = migmux_ioctl_check_setup(s);
 	if (!err && s->link)
 		err = migmux_session_refuse(s, -EBUSY, "a link is attached: it brings all channels");
 	if (err)
@@ -159,7 +158,7 @@ long migmux_ioctl_channel_add(struct migmux_session *s, void *args)
 					    MIGMUX_MAX_CHANNELS);
 		goto out;
 	}
-	dev = find_device(s, add->device);
+	dev = migmux_ioctl_device(s, add->device);
 	if (!dev) {
 		err = -ENOENT;
 		goto out;
@@ -226,7 +225,7 @@ long migmux_ioctl_link_attach(struct migmux_session *s, void *args)
 	    sizeof(attach_args->name))
 		return migmux_session_refuse(s, -EINVAL, "the link's name is not terminated");
 	mutex_lock(&s->mutex);
-	err = check_setup(s);
+	err = migmux_ioctl_check_setup(s);
 	if (!err)
 		err = attach(s, attach_args->name);
 	if (!err)
@@ -251,7 +250,7 @@ long migmux_ioctl_config_set(struct migmux_session *s, void *args)
 			return PTR_ERR(blob);
 	}
 	mutex_lock(&s->mutex);
-	dev = find_device(s, config->device);
+	dev = migmux_ioctl_device(s, config->device);
 	if (!dev) {
 		err = -ENOENT;
 	} else if (s->role == VFIO_MIGMUX_ROLE_DESTINATION) {
@@ -283,7 +282,7 @@ long migmux_ioctl_config_get(struct migmux_session *s, void *args)
 	int err = 0;
 
 	mutex_lock(&s->mutex);
-	dev = find_device(s, config->device);
+	dev = migmux_ioctl_device(s, config->device);
 	if (!dev) {
 		err = -ENOENT;
 		goto out;

@@ -125,6 +125,21 @@ static void no_way(struct migmux_device *dev, int err, const char *what)
 	spin_unlock(&s->lock);
 }
 
+/* The VMM will say that the device's state is complete, so this is all. */
+static void finish_silently(struct migmux_device *dev)
+{
+	struct migmux_session *s = dev->session;
+	bool sent, all = false;
+
+	spin_lock(&s->lock);
+	dev->eof = true;
+	dev->config_done = true;
+	sent = migmux_device_sent_locked(dev, &all);
+	spin_unlock(&s->lock);
+	if (sent)
+		migmux_device_sent_tell(dev, all);
+}
+
 /* The device's state is complete: the config frame says so on the wire. */
 static void finish(struct migmux_device *dev)
 {
@@ -208,7 +223,7 @@ static void step(struct migmux_mover *mover)
 	frame = take_memory(dev);
 	if (!frame)
 		return;
-	if (!dev->next_idx)
+	if (dev->next_idx == dev->first_idx)
 		migmux_session_phase_start(s, dev->index, VFIO_MIGMUX_PHASE_TRANSFER);
 	n = read_state(dev, frame);
 	if (n > 0) {
@@ -226,7 +241,9 @@ static void step(struct migmux_mover *mover)
 		return;
 	}
 	give_back(s, frame);
-	if (!n)
+	if (!n && s->no_config)
+		finish_silently(dev);
+	else if (!n)
 		finish(dev);
 	else if (n != -EINTR && n != -ERESTARTSYS)
 		fail(dev, n, "reading its state");

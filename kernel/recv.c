@@ -135,7 +135,8 @@ static void peer_closed(struct migmux_channel *ch)
 	spin_lock(&s->lock);
 	all = ++s->nr_closed == s->nr_channels;
 	spin_unlock(&s->lock);
-	if (all)
+	/* what has not come, the VMM may still hand in */
+	if (all && !s->buffers)
 		closed_early(s);
 }
 
@@ -195,24 +196,11 @@ static void step_prefix(struct migmux_channel *ch)
 	ch->rx = MIGMUX_RX_HEADER;
 }
 
-static struct migmux_device *find_device(struct migmux_session *s,
-					 const struct migmux_wire_head *head)
-{
-	struct migmux_device *dev;
-	u32 i;
-
-	migmux_session_for_each_device(s, dev, i)
-		if (dev->instance_id == head->instance_id &&
-		    !strcmp(dev->idstr, head->idstr))
-			return dev;
-	return NULL;
-}
-
 /* The first frame says whose channel it is. */
 static bool bind(struct migmux_channel *ch)
 {
 	struct migmux_session *s = ch->session;
-	struct migmux_device *dev = find_device(s, &ch->head);
+	struct migmux_device *dev = migmux_frame_device(s, &ch->head);
 
 	if (!dev) {
 		ch->closed = true;
@@ -232,44 +220,26 @@ static bool bind(struct migmux_channel *ch)
 	if (ch->carries)
 		return true;
 	ch->carries = dev;
-	migmux_device_first_frame(dev);
+	migmux_device_first_frame(dev, 1);
 	return true;
 }
 
-/* The frame has all its bytes: it is the gather's. */
 static void deliver(struct migmux_channel *ch)
 {
-	struct migmux_session *s = ch->session;
 	struct migmux_frame *frame = ch->frame;
-	struct migmux_device *dev = ch->carries;
 
-	trace_migmux_frame_received(s->report->id, dev->index, ch->id,
-				    frame->gather.idx, frame->bytes);
 	ch->frame = NULL;
 	ch->rx = MIGMUX_RX_PREFIX;
-	spin_lock(&s->lock);
-	migmux_gather_ready(&frame->gather);
-	if (!frame->bvec) {
-		/* the feed, which never writes it, does not count it either */
-		dev->config_done = true;
-		spin_lock(&s->report->lock);
-		dev->report->t.frames++;
-		spin_unlock(&s->report->lock);
-	}
-	spin_unlock(&s->lock);
-	migmux_mover_wake(&dev->mover);
+	migmux_frame_deliver(ch->carries, frame, ch->id);
 }
 
 /* A config frame has memory of its own, bounded by its size on the wire. */
 static void accept_config(struct migmux_channel *ch)
 {
-	struct migmux_session *s = ch->session;
 	struct migmux_device *dev = ch->carries;
 	struct migmux_frame *frame = &dev->config_frame;
 	struct migmux_wire_fault fault = { };
-	struct migmux_gather_node second;
 	void *buf = NULL;
-	int err;
 
 	if (ch->head.bytes) {
 		buf = kvmalloc(ch->head.bytes, GFP_KERNEL_ACCOUNT);
@@ -278,17 +248,7 @@ static void accept_config(struct migmux_channel *ch)
 			return;
 		}
 	}
-	spin_lock(&s->lock);
-	/* a second one is refused, and must not touch the first */
-	err = migmux_gather_claim(&dev->gather, dev->gather.config ?
-				  &second : &frame->gather,
-				  ch->head.idx, true, &fault);
-	if (!err) {
-		frame->config = buf;
-		frame->bytes = ch->head.bytes;
-	}
-	spin_unlock(&s->lock);
-	if (err) {
+	if (migmux_frame_claim_config(dev, &ch->head, buf, &fault)) {
 		kvfree(buf);
 		refuse(ch, &fault);
 		return;

@@ -163,7 +163,7 @@ static void frame_done(struct migmux_channel *ch)
 	struct migmux_frame *frame = ch->frame;
 	struct migmux_device *dev = frame->device;
 	struct vfio_migmux_timeline_device *t = &dev->report->t;
-	bool dev_sent = false, all_sent = false;
+	bool sent, all = false;
 
 	trace_migmux_frame_sent(s->report->id, dev->index, ch->id,
 				frame->gather.idx, frame->bytes);
@@ -174,27 +174,15 @@ static void frame_done(struct migmux_channel *ch)
 	/* the last use of the frame: the socket may be done with it at once */
 	if (frame->bvec)
 		ch->send->release(s, frame);
-	if (dev->config_done && !dev->unsent && !dev->sent) {
-		dev->sent = true;
-		dev_sent = true;
-		all_sent = ++s->nr_sent == migmux_session_live(s);
-	}
+	sent = migmux_device_sent_locked(dev, &all);
 	spin_lock(&s->report->lock);
 	t->frames++;
 	t->last_byte_ns = ktime_get_ns();
 	spin_unlock(&s->report->lock);
 	spin_unlock(&s->lock);
 	migmux_session_wake_stalled(s);
-	if (dev_sent)
-		migmux_session_phase_end(s, dev->index, VFIO_MIGMUX_PHASE_TRANSFER, 0);
-	if (!all_sent)
-		return;
-	/* without a verdict this is the end, and the VMM may begin its next step */
-	if (!s->verdict)
-		migmux_session_rest(s);
-	migmux_session_milestone(s, VFIO_MIGMUX_MILESTONE_SENT);
-	if (s->verdict)
-		migmux_verdict_decide(s);
+	if (sent)
+		migmux_device_sent_tell(dev, all);
 }
 
 static void send_frame(struct migmux_channel *ch)

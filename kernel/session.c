@@ -106,6 +106,7 @@ struct migmux_session *migmux_session_create(void)
 	mutex_init(&s->mutex);
 	spin_lock_init(&s->lock);
 	init_waitqueue_head(&s->wq);
+	init_waitqueue_head(&s->buffer_wq);
 	migmux_events_init(&s->events);
 	INIT_WORK(&s->end_work, migmux_session_end_work);
 	INIT_WORK(&s->gone_work, gone_work);
@@ -217,6 +218,8 @@ void migmux_session_wake_stalled(struct migmux_session *s)
 	for (i = 0; i < s->nr_channels; i++)
 		if (READ_ONCE(s->channels[i]->stalled))
 			migmux_mover_wake(&s->channels[i]->mover);
+	if (wq_has_sleeper(&s->buffer_wq))
+		wake_up_all(&s->buffer_wq);
 }
 
 /*

@@ -55,11 +55,16 @@ struct net;
  * @role: what it does
  * @verdict: it waits for the peer's verdict, or gives one; constant once started
  * @no_p2p: devices without P2P are allowed; constant once started
+ * @buffers: destination: the VMM hands in frames, too; constant once started
+ * @adopted: the devices' data files were the VMM's, and so are the arcs, but those
+ *	after a failure; constant once started
+ * @no_config: source: the config frames are the VMM's; constant once started
  * @recover: where devices go after a failure
  * @staging: memory for frames, from start to end; @lock to use
  * @batch: the batch that runs, or ran last
  * @events: what read() returns
  * @wq: waiters for milestones and batches, and poll
+ * @buffer_wq: threads of the VMM whose frame waits for memory
  * @lock: protects frames, queues, gathers, staging and the counts below
  * @failed: the session fails: no mover starts another step, no arc begins
  * @ended: after a failure everything has stopped
@@ -95,11 +100,15 @@ struct migmux_session {
 	enum vfio_migmux_role role;
 	bool verdict;
 	bool no_p2p;
+	bool buffers;
+	bool adopted;
+	bool no_config;
 	u32 recover;
 	struct migmux_staging *staging;
 	struct migmux_batch batch;
 	struct migmux_events events;
 	wait_queue_head_t wq;
+	wait_queue_head_t buffer_wq;
 
 	spinlock_t lock;	/* frames, queues, gathers, staging, counts */
 	bool failed;

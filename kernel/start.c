@@ -6,6 +6,7 @@
 #include <linux/err.h>
 #include <linux/sched/signal.h>
 
+#include "adopt.h"
 #include "channel.h"
 #include "main.h"
 #include "pump.h"
@@ -28,6 +29,8 @@ struct start {
 	u64 staging;
 	bool verdict;
 	bool no_p2p;
+	bool buffers;
+	bool no_config;
 };
 
 static int check(struct migmux_session *s, const struct start *how)
@@ -43,7 +46,7 @@ static int check(struct migmux_session *s, const struct start *how)
 		return migmux_session_refuse(s, -EBUSY, "a batch runs: wait for it first");
 	if (!migmux_session_live(s))
 		return migmux_session_refuse(s, -EINVAL, "the session has no device: add one first");
-	if (!s->nr_channels)
+	if (!s->nr_channels && (!how->buffers || how->verdict))
 		return migmux_session_refuse(s, -ENOTCONN, "the session has no channel: add one, or attach a link");
 	if (how->staging > migmux_staging_max())
 		return migmux_session_refuse(s, -ENOSPC, "staging of %llu bytes is over the limit of %llu",
@@ -116,6 +119,8 @@ static void set_role(struct migmux_session *s, const struct start *how)
 	WRITE_ONCE(s->role, how->role);
 	s->verdict = how->verdict;
 	s->no_p2p = how->no_p2p;
+	s->buffers = how->buffers;
+	s->no_config = how->no_config;
 	s->recover = how->recover;
 	s->nr_quiesced = 0;
 	s->nr_stopped = 0;
@@ -137,16 +142,53 @@ static void unset_role(struct migmux_session *s)
 	}
 }
 
+/* Whose the arcs are: the session's, unless the VMM has made them already. */
+static int check_adopted(struct migmux_session *s, const struct start *how)
+{
+	s->adopted = migmux_adopt_count(s);
+	if (!s->adopted)
+		return 0;
+	if (how->verdict && how->role == VFIO_MIGMUX_ROLE_DESTINATION)
+		return migmux_session_refuse(s, -EINVAL, "no verdict with adopted data files: whether the devices accept their state is told by the VMM's arcs");
+	return migmux_adopt_check(s, how->target);
+}
+
+static int start_arcs(struct migmux_session *s, const struct start *how)
+{
+	if (!s->adopted)
+		return migmux_batch_start(s, how->kind, how->target, how->recover,
+					  how->timeout_ms, how->no_p2p);
+	migmux_adopt_begin(s, how->target);
+	return 0;
+}
+
+/*
+ * A pump that has its data file from before may have read from it already, and what
+ * is read is lost: the session must not be started again.
+ */
+static void spoil(struct migmux_session *s, int err)
+{
+	struct migmux_device *dev;
+	u32 i;
+
+	migmux_session_for_each_device(s, dev, i)
+		if (dev->data_file)
+			migmux_session_fail(s, err, VFIO_MIGMUX_INDEX_NONE,
+					    VFIO_MIGMUX_INDEX_NONE,
+					    "cannot create threads for the data path: error %d",
+					    -err);
+}
+
 static int start(struct migmux_session *s, const struct start *how)
 {
 	const u64 staging = how->staging ?: migmux_staging_default();
 	int err;
 
 	lockdep_assert_held(&s->mutex);
-	err = check(s, how);
+	err = check(s, how) ?: check_adopted(s, how);
 	if (err)
 		return err;
-	err = migmux_session_drive(s);
+	err = s->adopted ? 0 : migmux_session_drive(s);
 	if (err)
 		return migmux_session_refuse(s, err, "interrupted while the devices were busy");
 	s->staging = migmux_staging_create(staging);
@@ -162,10 +204,10 @@ static int start(struct migmux_session *s, const struct start *how)
 	if (err) {
 		migmux_session_refuse(s, err, "cannot create threads for the data path: error %d",
 				      -err);
+		spoil(s, err);
 		goto err_stop;
 	}
-	err = migmux_batch_start(s, how->kind, how->target, how->recover,
-				 how->timeout_ms, how->no_p2p);
+	err = start_arcs(s, how);
 	if (err)
 		goto err_stop;
 	return 0;
@@ -204,6 +246,7 @@ int migmux_session_save(struct migmux_session *s,
 		.staging = args->staging,
 		.verdict = args->flags & VFIO_MIGMUX_SAVE_VERDICT,
 		.no_p2p = args->flags & VFIO_MIGMUX_SAVE_NO_P2P,
+		.no_config = args->flags & VFIO_MIGMUX_SAVE_NO_CONFIG,
 	};
 
 	return start(s, &how);
@@ -234,6 +277,7 @@ int migmux_session_load(struct migmux_session *s,
 		.staging = args->staging,
 		.verdict = args->flags & VFIO_MIGMUX_LOAD_VERDICT,
 		.no_p2p = args->flags & VFIO_MIGMUX_LOAD_NO_P2P,
+		.buffers = args->flags & VFIO_MIGMUX_LOAD_BUFFERS,
 	};
 
 	return start(s, &how);

@@ -2,6 +2,7 @@
 /* Sessions in the middle of something; see phase.h */
 
 #include <errno.h>
+#include <pthread.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -161,4 +162,44 @@ int phase_confirm(struct stage *stage)
 	return phase_ready(stage) ?: send_all(stage) ?:
 	       peer_recv(stage->ch[0], &verdict, sizeof(verdict)) ?:
 	       session_wait(stage->fd, M_LOADED, WAIT_MS);
+}
+
+/* Frame 2 waits for memory, for frame 1 has not come. */
+static void *hand_in(void *arg)
+{
+	struct stage *stage = arg;
+
+	session_load_buffer(stage->fd, 0, idstrs[0], 2, false, "x", 1);
+	return NULL;
+}
+
+/* A thread of the VMM waits inside, with a frame that it hands in. */
+int phase_buffers(struct stage *stage)
+{
+	pthread_t thread;
+
+	return session_load(stage->fd, VFIO_MIGMUX_LOAD_BUFFERS, RUNNING, STAGING) ?:
+	       session_load_buffer(stage->fd, NONBLOCK, idstrs[0], 3, false, "x", 1) ?:
+	       -pthread_create(&thread, NULL, hand_in, stage);
+}
+
+static int adopt(struct stage *stage, __u32 device)
+{
+	int data_fd = -1, ret;
+
+	ret = set_state(&stage->dev[device], STOP_COPY, &data_fd) ?:
+	      session_data_fd(stage->fd, device, data_fd, 0);
+	close(data_fd);
+	return ret;
+}
+
+/* A slow device whose data file was the VMM's. */
+int phase_adopted(struct stage *stage)
+{
+	const char *addr = stage->dev[1].addr;
+
+	return attr_write_num(addr, "read_us_per_mib", 10000000) ?:
+	       attr_write_num(addr, "read_chunk", 1024) ?:
+	       adopt(stage, 0) ?: adopt(stage, 1) ?:
+	       session_save(stage->fd, 0, RUNNING, STAGING) ?: saved_wait(addr, 2048);
 }

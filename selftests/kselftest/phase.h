@@ -37,5 +37,7 @@ int phase_ready(struct stage *stage);
 int phase_loading(struct stage *stage);
 int phase_load_arc(struct stage *stage);
 int phase_confirm(struct stage *stage);
+int phase_buffers(struct stage *stage);
+int phase_adopted(struct stage *stage);
 
 #endif /* SELFTEST_PHASE_H */

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
@@ -133,6 +134,51 @@ int session_abort(int fd, __u32 recover)
 	};
 
 	return session_call(fd, VFIO_MIGMUX_ABORT, &abort);
+}
+
+/* Payload header and data, as they are on the wire. */
+int session_load_payload(int fd, __u32 flags, const char *idstr, const void *payload,
+			 __u32 size)
+{
+	struct vfio_migmux_load_buffer load = {
+		.argsz = sizeof(load),
+		.flags = flags,
+		.size = size,
+		.payload = (__u64)(unsigned long)payload,
+	};
+
+	strncpy((char *)load.idstr, idstr, sizeof(load.idstr) - 1);
+	return session_call(fd, VFIO_MIGMUX_LOAD_BUFFER, &load);
+}
+
+int session_load_buffer(int fd, __u32 flags, const char *idstr, __u32 idx, bool config,
+			const void *data, __u32 bytes)
+{
+	__u32 *payload = malloc(12 + bytes);
+	int ret;
+
+	if (!payload)
+		return -ENOMEM;
+	payload[0] = 0;
+	payload[1] = __builtin_bswap32(idx);
+	payload[2] = __builtin_bswap32(config);
+	if (bytes)
+		memcpy(&payload[3], data, bytes);
+	ret = session_load_payload(fd, flags, idstr, payload, 12 + bytes);
+	free(payload);
+	return ret;
+}
+
+int session_data_fd(int fd, __u32 device, int data_fd, __u32 first_idx)
+{
+	struct vfio_migmux_data_fd data = {
+		.argsz = sizeof(data),
+		.device = device,
+		.data_fd = data_fd,
+		.first_idx = first_idx,
+	};
+
+	return session_call(fd, VFIO_MIGMUX_DATA_FD, &data);
 }
 
 int session_config_set(int fd, __u32 device, const void *blob, __u32 size)

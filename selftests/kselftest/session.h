@@ -20,6 +20,8 @@
 #define M_FAILED	VFIO_MIGMUX_MILESTONE_FAILED
 #define M_ENDED		VFIO_MIGMUX_MILESTONE_ENDED
 
+#define NONBLOCK	VFIO_MIGMUX_LOAD_BUFFER_NONBLOCK
+
 #define NONE		VFIO_MIGMUX_RECOVER_NONE
 #define NO_INDEX	VFIO_MIGMUX_INDEX_NONE
 
@@ -35,6 +37,11 @@ int session_channel_add(int fd, int sock, __u32 device);
 int session_link_attach(int fd, const char *name);
 int session_save(int fd, __u32 flags, __u32 recover, __u64 staging);
 int session_load(int fd, __u32 flags, __u32 recover, __u64 staging);
+int session_load_payload(int fd, __u32 flags, const char *idstr, const void *payload,
+			 __u32 size);
+int session_load_buffer(int fd, __u32 flags, const char *idstr, __u32 idx, bool config,
+			const void *data, __u32 bytes);
+int session_data_fd(int fd, __u32 device, int data_fd, __u32 first_idx);
 int session_wait(int fd, __u32 milestones, __u32 timeout_ms);
 int session_abort(int fd, __u32 recover);
 int session_config_set(int fd, __u32 device, const void *blob, __u32 size);

@@ -27,16 +27,19 @@ static const struct {
 	IOCTL(LINK_ATTACH, link_attach, 0, RESERVED(link_attach), false, true),
 	IOCTL(SET_STATE, set_state, VFIO_MIGMUX_SET_STATE_ASYNC | VFIO_MIGMUX_SET_STATE_NO_P2P,
 	      NO_RESERVED, false, true),
-	IOCTL(SAVE, save, VFIO_MIGMUX_SAVE_VERDICT | VFIO_MIGMUX_SAVE_NO_P2P, NO_RESERVED,
-	      false, false),
-	IOCTL(LOAD, load, VFIO_MIGMUX_LOAD_VERDICT | VFIO_MIGMUX_LOAD_NO_P2P, NO_RESERVED,
-	      false, false),
+	IOCTL(SAVE, save, VFIO_MIGMUX_SAVE_VERDICT | VFIO_MIGMUX_SAVE_NO_P2P |
+	      VFIO_MIGMUX_SAVE_NO_CONFIG, NO_RESERVED, false, false),
+	IOCTL(LOAD, load, VFIO_MIGMUX_LOAD_VERDICT | VFIO_MIGMUX_LOAD_NO_P2P |
+	      VFIO_MIGMUX_LOAD_BUFFERS, NO_RESERVED, false, false),
 	IOCTL(CONFIG_SET, config, 0, NO_RESERVED, false, false),
 	IOCTL(CONFIG_GET, config, 0, NO_RESERVED, false, true),
 	IOCTL(WAIT, wait, 0, RESERVED(wait), false, true),
 	IOCTL(ABORT, abort, 0, RESERVED(abort), false, false),
 	IOCTL(TIMELINE, timeline, 0, NO_RESERVED, false, true),
 	IOCTL(LAST_ERROR, last_error, 0, RESERVED(last_error), true, true),
+	IOCTL(LOAD_BUFFER, load_buffer, VFIO_MIGMUX_LOAD_BUFFER_NONBLOCK, NO_RESERVED,
+	      false, false),
+	IOCTL(DATA_FD, data_fd, 0, RESERVED(data_fd), false, false),
 };
 
 /* An argument of any ioctl, with more behind it than any page has. */
@@ -171,7 +174,7 @@ TEST_F(vmm, unknown_ioctls)
 {
 	unsigned int i;
 
-	for (i = 0x0e; i < 0x100; i++)
+	for (i = 0x10; i < 0x100; i++)
 		EXPECT_EQ(-ENOTTY, session_call(self->fd, _IO(VFIO_MIGMUX_TYPE, i), &arg));
 	EXPECT_EQ(-ENOTTY, session_call(self->fd, _IO(VFIO_TYPE, 0), &arg));
 	EXPECT_EQ(-ENOTTY, session_call(self->fd, _IOR(VFIO_MIGMUX_TYPE, 0, int), &arg));

@@ -124,6 +124,8 @@ FIXTURE_VARIANT_ADD(killed, ready) { .enter = phase_ready };
 FIXTURE_VARIANT_ADD(killed, loading) { .enter = phase_loading };
 FIXTURE_VARIANT_ADD(killed, load_arc) { .enter = phase_load_arc };
 FIXTURE_VARIANT_ADD(killed, confirm) { .enter = phase_confirm };
+FIXTURE_VARIANT_ADD(killed, buffers) { .enter = phase_buffers };
+FIXTURE_VARIANT_ADD(killed, adopted) { .enter = phase_adopted };
 
 FIXTURE_SETUP(killed)
 {
@@ -223,6 +225,8 @@ FIXTURE_VARIANT_ADD(unbound, ready) { .enter = phase_ready };
 FIXTURE_VARIANT_ADD(unbound, loading) { .enter = phase_loading };
 FIXTURE_VARIANT_ADD(unbound, load_arc) { .enter = phase_load_arc };
 FIXTURE_VARIANT_ADD(unbound, confirm) { .enter = phase_confirm };
+FIXTURE_VARIANT_ADD(unbound, buffers) { .enter = phase_buffers };
+FIXTURE_VARIANT_ADD(unbound, adopted) { .enter = phase_adopted };
 
 FIXTURE_SETUP(unbound)
 {

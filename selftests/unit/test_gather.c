@@ -70,6 +70,47 @@ TEST_F(gather, hands_out_in_order)
 	EXPECT_TRUE(migmux_gather_complete(&self->g));
 }
 
+TEST_F(gather, begins_elsewhere)
+{
+	migmux_gather_skip(&self->g, 3);
+	REFUSED(2, false, MIGMUX_GATHER_DUPLICATE);
+	REFUSED(2, true, MIGMUX_GATHER_END_TOO_LOW);
+	CLAIM(4);
+	READY(4);
+	POP_NONE();
+	CLAIM(3);
+	READY(3);
+	POP(3);
+	POP(4);
+	CONFIG(5);
+	migmux_gather_ready(&self->config);
+	EXPECT_TRUE(migmux_gather_complete(&self->g));
+}
+
+/* One that does not come after all, at the head, in the middle and at the end. */
+TEST_F(gather, unclaims)
+{
+	u32 idx;
+
+	for (idx = 0; idx < 5; idx++)
+		CLAIM(idx);
+	for (idx = 0; idx < 5; idx += 2)
+		migmux_gather_unclaim(&self->g, &self->node[idx]);
+	READY(1);
+	READY(3);
+	POP_NONE();
+	REFUSED(3, false, MIGMUX_GATHER_DUPLICATE);
+	/* what was there once counts as seen */
+	REFUSED(4, true, MIGMUX_GATHER_END_TOO_LOW);
+	for (idx = 0; idx < 5; idx += 2) {
+		CLAIM(idx);
+		READY(idx);
+	}
+	for (idx = 0; idx < 5; idx++)
+		POP(idx);
+	POP_NONE();
+}
+
 TEST_F(gather, config_may_come_first)
 {
 	CONFIG(1);

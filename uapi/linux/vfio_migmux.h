@@ -302,6 +302,15 @@ struct vfio_migmux_set_state {
  * the devices are taken to @recover, and the milestone ENDED comes last.
  * A session saves or loads once.
  *
+ * If the VMM gave it the devices' data files (VFIO_MIGMUX_DATA_FD) the session only
+ * streams them, from where they stand: it makes no arc, unless it fails and @recover
+ * is a state.
+ *
+ * With VFIO_MIGMUX_SAVE_NO_CONFIG the VMM sends the config frames, by a channel of its
+ * own. The idx of a device's is the number of the session's frames, which
+ * VFIO_MIGMUX_TIMELINE tells once SENT is reached, and first_idx of
+ * struct vfio_migmux_data_fd on top.
+ *
  * Errors beside the common ones: EINVAL (no device), ENOTCONN (a device has no
  * channel), EOPNOTSUPP as in VFIO_MIGMUX_SET_STATE, EBUSY, ENOSPC (@staging is
  * over the limit).
@@ -312,6 +321,8 @@ struct vfio_migmux_save {
 /* wait for the peer's verdict and confirm it; the peer must ask for it as well */
 #define VFIO_MIGMUX_SAVE_VERDICT	(1 << 0)
 #define VFIO_MIGMUX_SAVE_NO_P2P		(1 << 1)
+/* send no config frames */
+#define VFIO_MIGMUX_SAVE_NO_CONFIG	(1 << 3)
 	__u32 recover;
 	__u32 timeout_ms;
 	__aligned_u64 staging;
@@ -337,6 +348,15 @@ struct vfio_migmux_save {
  * it has confirmed that it gives the devices up; until then VFIO_MIGMUX_SET_STATE
  * toward a running state is refused. Without it HANDED_OVER comes with LOADED.
  *
+ * With VFIO_MIGMUX_LOAD_BUFFERS frames come by VFIO_MIGMUX_LOAD_BUFFER too. Then the
+ * session needs no channels, unless it is to give a verdict.
+ *
+ * If the VMM gave it the devices' data files (VFIO_MIGMUX_DATA_FD) the session only
+ * writes to them and makes no arc, unless it fails and @recover is a state: LOADED
+ * means that all state is written, and with the arc from RESUMING, which is the
+ * VMM's, each device says whether it accepts it. VFIO_MIGMUX_LOAD_VERDICT is refused
+ * with EINVAL then.
+ *
  * Errors as in VFIO_MIGMUX_SAVE, and the errno of a device that does not reach
  * RESUMING.
  */
@@ -345,6 +365,8 @@ struct vfio_migmux_load {
 	__u32 flags;
 #define VFIO_MIGMUX_LOAD_VERDICT	(1 << 0)
 #define VFIO_MIGMUX_LOAD_NO_P2P		(1 << 1)
+/* the VMM hands in frames */
+#define VFIO_MIGMUX_LOAD_BUFFERS	(1 << 3)
 	__u32 recover;
 	__u32 timeout_ms;
 	__aligned_u64 staging;
@@ -578,5 +600,90 @@ struct vfio_migmux_event {
 	__s32 error;
 	__aligned_u64 ns;
 };
+
+/**
+ * struct vfio_migmux_load_buffer - VFIO_MIGMUX_LOAD_BUFFER
+ * @argsz: size of this structure
+ * @flags: VFIO_MIGMUX_LOAD_BUFFER_*
+ * @instance_id: second half of the device's identity, as in the frame's header
+ * @size: bytes at @payload
+ * @idstr: first half, as in the frame's header, all of it
+ * @payload: user address: payload header and data, as they follow the header of a
+ *	device-state packet (Documentation/wire.rst)
+ *
+ * Hands in one frame that reached the VMM by a channel of its own: a VMM that speaks
+ * QEMU's multifd passes a packet's idstr, instance_id and what comes after. Only
+ * after VFIO_MIGMUX_LOAD with VFIO_MIGMUX_LOAD_BUFFERS. Frames may come in any order,
+ * from several threads, and by channels of the session as well. The data is copied,
+ * straight into staging.
+ *
+ * Memory is bounded as it is for frames from channels: the next frame of a device
+ * takes any that is free, others leave room for one frame. Without memory the call
+ * waits, or fails with EAGAIN if VFIO_MIGMUX_LOAD_BUFFER_NONBLOCK is set. When to try
+ * again is not told. Threads that wait here, each with the frames of one connection in
+ * the order in which QEMU sent them, never wait for ever. A thread for which others wait
+ * before they go on (as QEMU's do at a SYNC packet) must not wait here.
+ *
+ * What is wrong with the frame (idstr, instance_id, size, payload) is the peer's doing:
+ * it fails the session, as if a channel had brought it.
+ *
+ * Errors beside the common ones, after which the frame is as if never handed in:
+ * EBUSY (the session does not load, or without VFIO_MIGMUX_LOAD_BUFFERS), EAGAIN,
+ * EINTR, EFAULT, ENOMEM. EPROTO: the frame is refused, and the session failed.
+ */
+struct vfio_migmux_load_buffer {
+	__u32 argsz;
+	__u32 flags;
+/* do not wait for memory */
+#define VFIO_MIGMUX_LOAD_BUFFER_NONBLOCK	(1 << 0)
+	__u32 instance_id;
+	__u32 size;
+	__u8 idstr[VFIO_MIGMUX_IDSTR_SIZE];
+	__aligned_u64 payload;
+};
+
+#define VFIO_MIGMUX_LOAD_BUFFER		_IO(VFIO_MIGMUX_TYPE, 0x0e)
+
+/**
+ * struct vfio_migmux_data_fd - VFIO_MIGMUX_DATA_FD
+ * @argsz: size of this structure
+ * @flags: must be 0
+ * @device: the device's index
+ * @data_fd: what VFIO_DEVICE_FEATURE_MIG_DEVICE_STATE returned for that device; the
+ *	session takes a reference, the caller may close its descriptor and must not
+ *	read or write the file while the session does
+ * @first_idx: idx of the first frame that the session sends or takes: 0, unless the
+ *	VMM has sent or loaded frames of this device itself
+ * @reserved: must be 0
+ *
+ * The session adopts a data file: of a device that the VMM has taken to STOP_COPY, for
+ * VFIO_MIGMUX_SAVE, or to RESUMING, for VFIO_MIGMUX_LOAD. What the VMM has read before,
+ * in PRE_COPY for instance, is its own business. Either all devices of a session have
+ * one or none. Only before VFIO_MIGMUX_SAVE or VFIO_MIGMUX_LOAD; a second call for a
+ * device replaces the file.
+ *
+ * From then on the devices' arcs are the VMM's, also while the session saves or loads.
+ * If a device leaves the state too early, reading or writing fails, and so does the
+ * session.
+ *
+ * The file must be an anonymous stream of the driver that the device is bound to, and
+ * readable or writable as is needed. It cannot be told of which device of that driver
+ * it is, and for drivers that are built into the kernel not of which driver: a wrong
+ * one spoils the state that the VMM sends or loads.
+ *
+ * Errors beside the common ones: ENOENT (no such device); EINVAL (the device is
+ * neither in STOP_COPY nor in RESUMING); EBADF (@data_fd is not open, or no such
+ * file); EEXIST (it is the file of another device of the session); EBUSY.
+ */
+struct vfio_migmux_data_fd {
+	__u32 argsz;
+	__u32 flags;
+	__u32 device;
+	__s32 data_fd;
+	__u32 first_idx;
+	__u32 reserved;
+};
+
+#define VFIO_MIGMUX_DATA_FD		_IO(VFIO_MIGMUX_TYPE, 0x0f)
 
 #endif /* _UAPI_LINUX_VFIO_MIGMUX_H */

@@ -152,6 +152,37 @@ VFMIG_API int vfmig_load(int fd, uint32_t flags, uint32_t recover,
 			 uint32_t timeout_ms, uint64_t staging);
 
 /**
+ * vfmig_load_buffer() - destination: hand in a frame that the VMM received
+ * @fd: session, loading with VFIO_MIGMUX_LOAD_BUFFERS
+ * @flags: VFIO_MIGMUX_LOAD_BUFFER_*
+ * @idstr: VFIO_MIGMUX_IDSTR_SIZE bytes, as in the frame's header
+ * @instance_id: likewise
+ * @payload: what follows that header
+ * @size: its bytes
+ *
+ * Blocks until there is memory for the frame, unless
+ * VFIO_MIGMUX_LOAD_BUFFER_NONBLOCK is given.
+ *
+ * Return: 0; -EAGAIN, -EINTR: not taken, hand it in again; -EPROTO: the frame is
+ * wrong, and the session has failed; -ECANCELED: it had failed.
+ */
+VFMIG_API int vfmig_load_buffer(int fd, uint32_t flags, const void *idstr,
+				uint32_t instance_id, const void *payload,
+				uint32_t size);
+
+/**
+ * vfmig_data_fd() - give the session a device's data file
+ * @fd: session that neither saves nor loads yet
+ * @device: its index; in STOP_COPY or RESUMING
+ * @data_fd: what VFIO returned for that move
+ * @first_idx: idx of the session's first frame, usually 0
+ *
+ * vfmig_save() or vfmig_load() then make no arcs.
+ */
+VFMIG_API int vfmig_data_fd(int fd, uint32_t device, int data_fd,
+			    uint32_t first_idx);
+
+/**
  * vfmig_config_set() - source: set the VMM's opaque blob of a device
  * @fd: session
  * @device: its index

@@ -142,6 +142,33 @@ int vfmig_load(int fd, uint32_t flags, uint32_t recover, uint32_t timeout_ms,
 	return call(fd, VFIO_MIGMUX_LOAD, &arg);
 }
 
+int vfmig_load_buffer(int fd, uint32_t flags, const void *idstr,
+		      uint32_t instance_id, const void *payload, uint32_t size)
+{
+	struct vfio_migmux_load_buffer arg = {
+		.argsz = sizeof(arg),
+		.flags = flags,
+		.instance_id = instance_id,
+		.size = size,
+		.payload = (uintptr_t)payload,
+	};
+
+	memcpy(arg.idstr, idstr, sizeof(arg.idstr));
+	return call(fd, VFIO_MIGMUX_LOAD_BUFFER, &arg);
+}
+
+int vfmig_data_fd(int fd, uint32_t device, int data_fd, uint32_t first_idx)
+{
+	struct vfio_migmux_data_fd arg = {
+		.argsz = sizeof(arg),
+		.device = device,
+		.data_fd = data_fd,
+		.first_idx = first_idx,
+	};
+
+	return call(fd, VFIO_MIGMUX_DATA_FD, &arg);
+}
+
 int vfmig_config_set(int fd, uint32_t device, const void *data, uint32_t size)
 {
 	struct vfio_migmux_config arg = {

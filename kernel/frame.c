@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * A frame has come to the destination, by a channel (recv.c) or handed in by the VMM
+ * (buffer.c): what both have in common.
+ */
+#include "frame.h"
+#include "session.h"
+#include "trace.h"
+
+/**
+ * migmux_frame_device() - whose state does a frame carry?
+ * @s: the session, which loads
+ * @head: the frame's header
+ *
+ * Return: the device, or NULL if it is not in the session.
+ */
+struct migmux_device *migmux_frame_device(struct migmux_session *s,
+					  const struct migmux_wire_head *head)
+{
+	struct migmux_device *dev;
+	u32 i;
+
+	migmux_session_for_each_device(s, dev, i)
+		if (dev->instance_id == head->instance_id &&
+		    !strcmp(dev->idstr, head->idstr))
+			return dev;
+	return NULL;
+}
+
+/**
+ * migmux_frame_claim_config() - a config frame's header has come
+ * @dev: whose it is
+ * @head: the header
+ * @blob: memory for its data, or the data; &migmux_device.config_frame's from now on
+ * @fault: filled on failure
+ *
+ * Context: takes the session's lock.
+ * Return: 0; or -EPROTO, and @blob is still the caller's.
+ */
+int migmux_frame_claim_config(struct migmux_device *dev,
+			      const struct migmux_wire_head *head, void *blob,
+			      struct migmux_wire_fault *fault)
+{
+	struct migmux_frame *frame = &dev->config_frame;
+	struct migmux_session *s = dev->session;
+	struct migmux_gather_node second;
+	int err;
+
+	spin_lock(&s->lock);
+	/* a second one is refused, and must not touch the first */
+	err = migmux_gather_claim(&dev->gather, dev->gather.config ?
+				  &second : &frame->gather,
+				  head->idx, true, fault);
+	if (!err) {
+		frame->config = blob;
+		frame->bytes = head->bytes;
+	}
+	spin_unlock(&s->lock);
+	return err;
+}
+
+/**
+ * migmux_frame_deliver() - a claimed frame has all its bytes: it is the gather's
+ * @dev: whose it is
+ * @frame: the frame
+ * @channel: that brought it, or VFIO_MIGMUX_INDEX_NONE
+ *
+ * Context: sleeps not; takes the session's lock.
+ */
+void migmux_frame_deliver(struct migmux_device *dev, struct migmux_frame *frame,
+			  u32 channel)
+{
+	struct migmux_session *s = dev->session;
+
+	trace_migmux_frame_received(s->report->id, dev->index, channel,
+				    frame->gather.idx, frame->bytes);
+	spin_lock(&s->lock);
+	migmux_gather_ready(&frame->gather);
+	if (!frame->bvec) {
+		/* the feed, which never writes it, does not count it either */
+		dev->config_done = true;
+		spin_lock(&s->report->lock);
+		dev->report->t.frames++;
+		spin_unlock(&s->report->lock);
+	}
+	spin_unlock(&s->lock);
+	migmux_mover_wake(&dev->mover);
+}
