@@ -211,13 +211,17 @@ sets_del()
 
 # --- a migration ----------------------------------------------------------------------
 
+# The sockets that the source migrates to, and where the destination waits.
+WIRE_FROM=$QMP_DIR/wire
+WIRE_TO=$QMP_DIR/wire
+
 # The destination is ready before the source stops, as it is when RAM takes its time.
 leg_precopy()
 {
 	local from=$1 to=$2
 
-	qmp "$to" migrate-incoming "\"uri\": \"unix:$QMP_DIR/wire\"" &&
-		qmp "$from" migrate "\"uri\": \"unix:$QMP_DIR/wire\"" &&
+	qmp "$to" migrate-incoming "\"uri\": \"unix:$WIRE_TO\"" &&
+		qmp "$from" migrate "\"uri\": \"unix:$WIRE_FROM\"" &&
 		side_reaches "$to" RESUMING
 }
 
