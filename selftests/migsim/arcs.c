@@ -65,8 +65,10 @@ void migsim_files_disable(struct migsim_device *dev)
 {
 	lockdep_assert_held(&dev->state_mutex);
 
-	if (dev->saving)
+	if (dev->saving) {
+		migsim_save_abandon(dev);
 		migsim_file_disable(dev->saving);
+	}
 	if (dev->loading)
 		migsim_file_disable(dev->loading);
 	dev->saving = NULL;

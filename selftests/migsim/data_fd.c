@@ -52,6 +52,14 @@ unsigned int migsim_files_alive(struct migsim_files *files)
 	return kref_read(&files->ref) - 1;
 }
 
+static void poll_timer(struct timer_list *timer)
+{
+	struct migsim_file *file = container_of(timer, struct migsim_file,
+						poll_timer);
+
+	wake_up_all(&file->wait);
+}
+
 /**
  * migsim_file_create - make a data_fd
  * @dev: the device
@@ -75,8 +83,11 @@ struct migsim_file *migsim_file_create(struct migsim_device *dev,
 	mutex_init(&file->io_lock);
 	mutex_init(&file->lock);
 	init_waitqueue_head(&file->wait);
+	timer_setup(&file->poll_timer, poll_timer, 0);
 	file->dev = dev;
 	file->phase = phase;
+	if (READ_ONCE(dev->knobs.nonblock))
+		flags |= O_NONBLOCK;
 
 	file->f = anon_inode_getfile("migsim", fops, file, flags);
 	if (IS_ERR(file->f)) {
@@ -124,9 +135,11 @@ int migsim_file_release(struct inode *inode, struct file *f)
 {
 	struct migsim_file *file = f->private_data;
 
-	migsim_blob_put(file->precopy);
+	timer_shutdown_sync(&file->poll_timer);
+	migsim_precopy_free(&file->precopy);
 	migsim_blob_put(file->payload);
-	vfree(file->buf);
+	vfree(file->piece);
+	vfree(file->image);
 	mutex_destroy(&file->lock);
 	mutex_destroy(&file->io_lock);
 	migsim_files_put(file->files);
@@ -144,6 +157,7 @@ static bool disabled(const struct migsim_file *file)
  * @file: the file
  * @us_per_mib: microseconds per MiB, 0 for no wait
  * @bytes: bytes about to be moved
+ * @nonblock: begin the step, but do not wait for its end
  *
  * The device works on one step after the other and does not work ahead: a
  * step begins when the user asks for it or when the last one ends, whichever
@@ -152,9 +166,11 @@ static bool disabled(const struct migsim_file *file)
  * interrupts the wait, and the time waited counts when the call is repeated.
  *
  * Context: io_lock, not lock.
- * Return: 0 (the caller has to look at the phase again) or -ERESTARTSYS.
+ * Return: 0 (the caller has to look at the phase again), -ERESTARTSYS, or -EAGAIN
+ * with @nonblock.
  */
-int migsim_file_pace(struct migsim_file *file, u64 us_per_mib, u64 bytes)
+int migsim_file_pace(struct migsim_file *file, u64 us_per_mib, u64 bytes,
+		     bool nonblock)
 {
 	u64 cost = mul_u64_u64_shr(bytes, us_per_mib * NSEC_PER_USEC, 20);
 	ktime_t now = ktime_get();
@@ -169,6 +185,9 @@ int migsim_file_pace(struct migsim_file *file, u64 us_per_mib, u64 bytes)
 	end = ktime_add_ns(file->busy_since, cost);
 
 	wait = ktime_sub(end, now);
+	WRITE_ONCE(file->due_ns, nonblock && wait >= PACE_MIN_NS ? end : 0);
+	if (file->due_ns)
+		return -EAGAIN;
 	if (wait >= PACE_MIN_NS) {
 		ret = wait_event_interruptible_hrtimeout(file->wait,
 							 disabled(file), wait);

@@ -4,38 +4,127 @@
 #include <linux/file.h>
 #include <linux/fs.h>
 #include <linux/minmax.h>
-#include <linux/uaccess.h>
+#include <linux/uio.h>
 #include <linux/vmalloc.h>
 
 #include "migsim.h"
 
 /*
- * The stream is kept whole until the arc to STOP, which finds the payload in
- * it without moving a byte. The buffer grows with what really arrives, never
- * by a size that the stream claims.
+ * A record's head and a piece of pre-copy data are kept until they are complete;
+ * the payload goes to where it belongs at once, so the arc to STOP has no byte to
+ * move. The memory grows with what really arrives, never by a size that the
+ * stream claims.
  */
-#define STREAM_MAX	(MIGSIM_STATE_MAX + MIGSIM_PRECOPY_MAX + SZ_1M)
-
-static int buffer_grow(struct migsim_file *file, u64 need)
+static int image_grow(struct migsim_file *file, u64 need)
 {
 	u64 capacity;
-	u8 *buf;
+	u8 *image;
 
 	lockdep_assert_held(&file->io_lock);
 
 	if (need <= file->capacity)
 		return 0;
+	if (need > MIGSIM_STATE_MAX)
+		return -ENOSPC;
 	capacity = max3(need, file->capacity + file->capacity / 2,
 			(u64)SZ_64K);
-	buf = migsim_blob_alloc(capacity);
-	if (!buf)
+	image = migsim_blob_alloc(capacity);
+	if (!image)
 		return -ENOMEM;
-	if (file->buf)
-		memcpy(buf, file->buf, file->pos);
-	vfree(file->buf);
-	file->buf = buf;
+	if (file->image)
+		memcpy(image, file->image, file->capacity);
+	vfree(file->image);
+	file->image = image;
 	file->capacity = capacity;
 	return 0;
+}
+
+/* Where the next bytes go; @len is cut to those that go there. */
+static int room(struct migsim_file *file, u8 **dst, size_t *len)
+{
+	struct migsim_parser *parser = &file->parser;
+	int ret;
+
+	switch (parser->part) {
+	case MIGSIM_PART_HEAD:
+		*dst = parser->head + parser->have;
+		*len = min_t(u64, *len, parser->left);
+		return 0;
+	case MIGSIM_PART_PIECE:
+		*dst = file->piece + file->piece_len;
+		*len = min_t(u64, *len, parser->left);
+		/* for when it is complete */
+		return image_grow(file, parser->offset + file->piece_len +
+					parser->left);
+	case MIGSIM_PART_PAYLOAD:
+		*len = min_t(u64, *len, parser->left);
+		ret = image_grow(file, parser->offset + *len);
+		if (!ret)
+			*dst = file->image + parser->offset;
+		return ret;
+	default:
+		/* read and forgotten */
+		*dst = file->piece;
+		*len = min_t(u64, *len, MIGSIM_PRECOPY_DATA);
+		return 0;
+	}
+}
+
+static void piece_done(struct migsim_file *file)
+{
+	struct migsim_parser *parser = &file->parser;
+
+	migsim_stream_piece(parser, file->piece, file->piece_len);
+	if (parser->part == MIGSIM_PART_HEAD)
+		memcpy(file->image + parser->offset, file->piece,
+		       file->piece_len);
+	file->piece_len = 0;
+}
+
+/* Bytes were put where room() said. */
+static void arrived(struct migsim_file *file, size_t len)
+{
+	struct migsim_parser *parser = &file->parser;
+
+	switch (parser->part) {
+	case MIGSIM_PART_HEAD:
+		migsim_stream_head(parser, len, MIGSIM_STATE_MAX);
+		break;
+	case MIGSIM_PART_PIECE:
+		file->piece_len += len;
+		parser->left -= len;
+		if (!parser->left)
+			piece_done(file);
+		break;
+	case MIGSIM_PART_PAYLOAD:
+		parser->offset += len;
+		parser->left -= len;
+		if (!parser->left)
+			parser->part = MIGSIM_PART_EXCESS;
+		break;
+	default:
+		parser->excess += len;
+	}
+}
+
+/* Return: bytes taken, fewer than @len if memory ends in between, or an error. */
+static ssize_t take(struct migsim_file *file, struct iov_iter *from, size_t len)
+{
+	size_t done = 0, part;
+	u8 *dst;
+	int ret;
+
+	while (done < len) {
+		part = len - done;
+		ret = room(file, &dst, &part);
+		if (ret)
+			return done ?: ret;
+		if (copy_from_iter(dst, part, from) != part)
+			return done ?: -EFAULT;
+		arrived(file, part);
+		done += part;
+	}
+	return done;
 }
 
 /* Decide how much one write takes, and how big the buffer should start. */
@@ -50,11 +139,6 @@ static int write_begin(struct migsim_file *file, size_t *len, u64 *rate)
 		ret = -ENODEV;
 		goto out;
 	}
-	if (*len > STREAM_MAX - file->pos) {
-		ret = -ENOSPC;
-		goto out;
-	}
-
 	knobs = &file->dev->knobs;
 	chunk = READ_ONCE(knobs->write_chunk);
 	if (chunk)
@@ -81,35 +165,44 @@ static int write_end(struct migsim_file *file, size_t len)
 	return ret;
 }
 
-static ssize_t load_write(struct file *f, const char __user *buf,
-			  size_t len, loff_t *pos)
+static ssize_t write_some(struct migsim_file *file, struct iov_iter *from,
+			  bool nonblock)
 {
-	struct migsim_file *file = f->private_data;
+	size_t len = iov_iter_count(from);
 	ssize_t ret;
 	u64 rate;
 
-	if (pos)
-		return -ESPIPE;
 	if (mutex_lock_interruptible(&file->io_lock))
 		return -ERESTARTSYS;
 
 	ret = write_begin(file, &len, &rate);
 	if (ret || !len)
 		goto out;
-	ret = migsim_file_pace(file, rate, len);
+	ret = migsim_file_pace(file, rate, len, nonblock);
 	if (ret)
 		goto out;
-	ret = buffer_grow(file, file->pos + len);
-	if (ret)
+	ret = take(file, from, len);
+	if (ret < 0)
 		goto out;
-	if (copy_from_user(file->buf + file->pos, buf, len)) {
-		ret = -EFAULT;
-		goto out;
-	}
+	len = ret;
 	ret = write_end(file, len);
 out:
 	mutex_unlock(&file->io_lock);
 	return ret ? ret : len;
+}
+
+static ssize_t load_write(struct file *f, const char __user *buf,
+			  size_t len, loff_t *pos)
+{
+	struct iov_iter from;
+	int ret;
+
+	if (pos)
+		return -ESPIPE;
+	ret = import_ubuf(ITER_SOURCE, (char __user *)buf, len, &from);
+	if (ret)
+		return ret;
+	return write_some(f->private_data, &from, f->f_flags & O_NONBLOCK);
 }
 
 static const struct file_operations load_fops = {
@@ -120,18 +213,28 @@ static const struct file_operations load_fops = {
 
 /*
  * Most streams are as big as our own state. A generated payload can be made
- * again at any time, so it need not take memory beside the buffer.
+ * again at any time, so it need not take memory beside the new one.
  */
-static void memory_prepare(struct migsim_device *dev, struct migsim_file *file)
+static int memory_prepare(struct migsim_device *dev, struct migsim_file *file)
 {
 	if (dev->payload && dev->payload->generated) {
 		migsim_blob_put(dev->payload);
 		dev->payload = NULL;
 	}
+	file->piece = migsim_blob_alloc(MIGSIM_PRECOPY_DATA);
+	if (!file->piece)
+		return -ENOMEM;
+	migsim_stream_begin(&file->parser);
+	if (READ_ONCE(dev->knobs.headerless)) {
+		file->headerless = true;
+		file->parser.part = MIGSIM_PART_PAYLOAD;
+		file->parser.left = U64_MAX;
+	}
 	mutex_lock(&file->io_lock);
 	/* if it fails now, the write that needs it says so */
-	buffer_grow(file, dev->knobs.state_size + MIGSIM_STATE_HEAD);
+	image_grow(file, dev->knobs.state_size);
 	mutex_unlock(&file->io_lock);
+	return 0;
 }
 
 /**
@@ -144,41 +247,44 @@ static void memory_prepare(struct migsim_device *dev, struct migsim_file *file)
 struct migsim_file *migsim_load_start(struct migsim_device *dev)
 {
 	struct migsim_file *file;
+	int ret;
 
 	file = migsim_file_create(dev, &load_fops, O_WRONLY,
 				  MIGSIM_FILE_LOADING);
 	if (IS_ERR(file))
 		return file;
-	memory_prepare(dev, file);
+	ret = memory_prepare(dev, file);
+	if (ret) {
+		migsim_file_disable(file);
+		return ERR_PTR(ret);
+	}
 	WRITE_ONCE(dev->loaded_bytes, 0);
 	return file;
 }
 
 static int load_stream(struct migsim_device *dev, struct migsim_file *file)
 {
-	bool headerless = READ_ONCE(dev->knobs.headerless);
-	struct migsim_stream stream = { .size = file->pos };
 	struct migsim_blob *blob;
 	int ret;
 
-	if (!headerless) {
-		ret = migsim_stream_parse(file->buf, file->pos, &stream);
+	if (!file->headerless) {
+		ret = migsim_stream_end(&file->parser);
 		if (ret)
 			return ret;
 	}
-	blob = migsim_blob_wrap(file->buf, stream.payload, stream.size);
+	blob = migsim_blob_wrap(file->image, 0, file->parser.offset);
 	if (!blob)
 		return -ENOMEM;
 
-	if (!headerless) {
-		ret = migsim_regs_write(dev, &stream.regs);
+	if (!file->headerless) {
+		ret = migsim_regs_write(dev, &file->parser.regs);
 		if (ret) {
 			blob->base = NULL; /* still the file's */
 			migsim_blob_put(blob);
 			return ret;
 		}
 	}
-	file->buf = NULL;
+	file->image = NULL;
 	file->capacity = 0;
 	migsim_blob_put(dev->payload);
 	dev->payload = blob;
@@ -195,7 +301,7 @@ static int load_stream(struct migsim_device *dev, struct migsim_file *file)
  * completed.
  *
  * Context: state_mutex.
- * Return: 0, or an error of migsim_stream_parse() or migsim_regs_write(); the
+ * Return: 0, or an error of migsim_stream_end() or migsim_regs_write(); the
  * payload is then the old one.
  */
 int migsim_load_finish(struct migsim_device *dev, struct migsim_file *file)

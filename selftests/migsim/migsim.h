@@ -32,6 +32,7 @@
 #include <linux/mutex.h>
 #include <linux/sizes.h>
 #include <linux/spinlock.h>
+#include <linux/timer.h>
 #include <linux/vfio_pci_core.h>
 #include <linux/wait.h>
 #include <linux/workqueue.h>
@@ -41,6 +42,8 @@
 #define MIGSIM_NUM_STATES	(VFIO_DEVICE_STATE_PRE_COPY_P2P + 1)
 #define MIGSIM_STATE_MAX	((u64)SZ_2G)	/* bytes of payload */
 #define MIGSIM_PRECOPY_MAX	((u64)SZ_1G)	/* bytes of pre-copy data */
+#define MIGSIM_DIRTY_MAX	(16 * (u64)SZ_1G)	/* bytes per second */
+#define MIGSIM_BLOCK		4096UL	/* what gets dirty at once */
 #define MIGSIM_ARC_MS_MAX	60000
 #define MIGSIM_ARC_US_MAX	1000
 #define MIGSIM_SERIAL_MAX	31	/* groups of devices */
@@ -49,7 +52,7 @@
 #define MIGSIM_LOG_SIZE		56
 
 /**
- * struct migsim_blob - bytes that never change once they are visible
+ * struct migsim_blob - bytes that never change once they are a payload
  * @ref: held by the device for its current payload and by each saving file
  * @base: vmalloc memory, NULL if there is none
  * @data: first byte of the content inside @base
@@ -82,8 +85,8 @@ struct migsim_files {
 };
 
 enum migsim_file_phase {
-	MIGSIM_FILE_PRECOPY,	/* saving: more will come, -ENOMSG when dry */
-	MIGSIM_FILE_FINAL,	/* saving: everything is there, 0 at the end */
+	MIGSIM_FILE_PRECOPY,	/* saving: more will come, -ENOMSG or 0 when dry */
+	MIGSIM_FILE_FINAL,	/* saving: the device is stopped, 0 at the end */
 	MIGSIM_FILE_LOADING,
 	MIGSIM_FILE_DISABLED,	/* its state was left: -ENODEV for ever */
 };
@@ -99,51 +102,100 @@ struct migsim_segment {
 };
 
 /**
+ * struct migsim_precopy - what the device writes while its payload is saved
+ * @base: the payload as it was in the beginning; NULL: no pre-copy
+ * @live: copy of it that the device writes to; NULL until it does
+ * @size: so much of the payload, from its start, is given in PRE_COPY
+ * @given: so much of that was given at least once
+ * @dirty: a bit for each block below @given that was written to since
+ * @next: the block that the device writes to next
+ * @stamp: makes what it writes different each time
+ * @clock: until when all is done that was due
+ * @seq: number of the next record
+ * @record: the record that is being read
+ * @is_initial: it is one of the first pass
+ *
+ * Made under state_mutex, then under migsim_file.lock; @record is filled under
+ * io_lock too, and read under that alone.
+ */
+struct migsim_precopy {
+	struct migsim_blob *base;
+	struct migsim_blob *live;
+	u64 size;
+	u64 given;
+	unsigned long *dirty;
+	unsigned long next;
+	u64 stamp;
+	ktime_t clock;
+	u32 seq;
+	u8 *record;
+	bool is_initial;
+};
+
+/**
  * struct migsim_file - a data_fd
  * @f: the file; the device holds one reference while it uses it
  * @dev: the device; see the rule at the top of this file
  * @files: where it is counted
- * @io_lock: one read or write at a time; protects the pacing and the load
- *	buffer; held across the pacing sleep and the user copy
- * @lock: protects @phase, @pos and the growth of @seg; never held long
- * @wait: pacing sleeps here, so that disabling the file ends the sleep
+ * @io_lock: one read or write at a time; protects the pacing and what is
+ *	loaded; held across the pacing sleep and the user copy
+ * @lock: protects @phase, @pos, @seg and @precopy; held for as long as it takes to
+ *	copy a record, or once the payload
+ * @wait: pacing sleeps here, so that disabling the file ends the sleep; poll waits here
+ * @poll_timer: wakes @wait when there will be something to read
  * @phase: what a read or write may do
  * @pos: bytes read or written so far
  * @busy_since: when the step that is being paced began, 0 if none
  * @ready_at: when the device is done with all steps so far
  * @late: how long after @ready_at the last sleep ended
- * @seg: saving: the stream in order
+ * @due_ns: when the step that a read without waiting has begun will be done, 0 if
+ *	there is none; no lock
+ * @seg: saving: what follows @seg_pos of the stream
  * @nseg: saving: valid entries of @seg
- * @end: saving: sum of their sizes
- * @precopy: saving: pre-copy content, or NULL
+ * @seg_pos: saving: where in the stream @seg begins
+ * @end: saving: where it ends
+ * @last: saving: @seg is the end of the stream
+ * @precopy: saving: see there
  * @payload: saving: the payload as of STOP_COPY, or NULL before
- * @precopy_head: saving: record header before @precopy
+ * @start: saving: what comes of it in the STATE record begins here
  * @state_head: saving: record header and registers before @payload
- * @buf: loading: what was written, @pos bytes of it valid
- * @capacity: loading: size of @buf
+ * @headerless: loading: the stream is the payload
+ * @parser: loading: how far the stream is understood
+ * @piece: loading: data of a PRECOPY record that is not complete
+ * @piece_len: loading: bytes of it that came
+ * @image: loading: the payload so far
+ * @capacity: loading: size of @image
  */
 struct migsim_file {
 	struct file *f;
 	struct migsim_device *dev;
 	struct migsim_files *files;
 	struct mutex io_lock;	/* one read or write at a time */
-	struct mutex lock;	/* phase, pos, growth of seg */
+	struct mutex lock;	/* phase, pos, seg, precopy */
 	wait_queue_head_t wait;
+	struct timer_list poll_timer;
 	enum migsim_file_phase phase;
 	u64 pos;
 	ktime_t busy_since;
 	ktime_t ready_at;
 	ktime_t late;
+	ktime_t due_ns;
 
-	struct migsim_segment seg[4];
+	struct migsim_segment seg[2];
 	unsigned int nseg;
+	u64 seg_pos;
 	u64 end;
-	struct migsim_blob *precopy;
+	bool last;
+	struct migsim_precopy precopy;
 	struct migsim_blob *payload;
-	struct migsim_record precopy_head;
+	u64 start;
 	struct migsim_state_head state_head;
 
-	u8 *buf;
+	bool headerless;
+	struct migsim_parser parser;
+	u8 *piece;
+	size_t piece_len;
+	u8 *image;
 	u64 capacity;
 };
 
@@ -181,7 +233,11 @@ struct migsim_arc_fault {
  * struct migsim_knobs - what the test sets through sysfs
  * @state_size: bytes of payload
  * @seed: what payload and registers are made of
- * @precopy_size: bytes of the pre-copy record, 0 for none
+ * @precopy_size: bytes of the payload that are given in PRE_COPY, 0 for none
+ * @dirty_rate: bytes of them per second that the device writes to in PRE_COPY
+ * @precopy_zero: "nothing now" in PRE_COPY is 0, not -ENOMSG
+ * @poll: data_fds can be polled
+ * @nonblock: data_fds are born with O_NONBLOCK
  * @arc_ms: how long an arc takes, unless @arcs says otherwise
  * @read_us_per_mib: how long the device needs to yield 1 MiB
  * @write_us_per_mib: and to take it
@@ -197,7 +253,7 @@ struct migsim_arc_fault {
  * @fail_read: the byte that cannot be read
  * @fail_write: the byte that cannot be written
  *
- * The first twelve are all u64, for the sake of sysfs, and read and written whole
+ * The numbers before @arcs are all u64, for the sake of sysfs, and read and written whole
  * (READ_ONCE()); @state_size and @seed change under state_mutex. The rest is
  * under migsim_device.knob_lock.
  */
@@ -205,6 +261,10 @@ struct migsim_knobs {
 	u64 state_size;
 	u64 seed;
 	u64 precopy_size;
+	u64 dirty_rate;
+	u64 precopy_zero;
+	u64 poll;
+	u64 nonblock;
 	u64 arc_ms;
 	u64 read_us_per_mib;
 	u64 write_us_per_mib;
@@ -306,12 +366,27 @@ struct migsim_file *migsim_file_create(struct migsim_device *dev,
 				       int flags, enum migsim_file_phase phase);
 void migsim_file_disable(struct migsim_file *file);
 int migsim_file_release(struct inode *inode, struct file *f);
-int migsim_file_pace(struct migsim_file *file, u64 us_per_mib, u64 bytes);
+int migsim_file_pace(struct migsim_file *file, u64 us_per_mib, u64 bytes,
+		     bool nonblock);
+
+/* precopy.c */
+int migsim_precopy_start(struct migsim_file *file, struct migsim_blob *payload,
+			 u64 size);
+void migsim_precopy_free(struct migsim_precopy *pre);
+void migsim_precopy_write(struct migsim_file *file, u64 bytes);
+void migsim_precopy_catch_up(struct migsim_file *file);
+u64 migsim_precopy_next_ns(struct migsim_file *file);
+u64 migsim_precopy_initial(const struct migsim_precopy *pre);
+u64 migsim_precopy_dirty(const struct migsim_precopy *pre);
+size_t migsim_precopy_record(struct migsim_file *file, bool initial);
 
 /* save.c */
 struct migsim_file *migsim_save_start(struct migsim_device *dev, bool precopy);
 int migsim_save_finish(struct migsim_device *dev, struct migsim_file *file);
+void migsim_save_abandon(struct migsim_device *dev);
 u64 migsim_save_left(struct migsim_device *dev);
+int migsim_save_dirty(struct migsim_device *dev, u64 bytes);
+void migsim_save_dirty_rate(struct migsim_device *dev, u64 rate);
 
 /* load.c */
 struct migsim_file *migsim_load_start(struct migsim_device *dev);
@@ -356,6 +431,7 @@ extern struct device_attribute migsim_attr_reset_at_arc;
 extern struct device_attribute migsim_attr_fail_read_at;
 extern struct device_attribute migsim_attr_fail_write_at;
 extern struct device_attribute migsim_attr_arcs_log;
+extern struct device_attribute migsim_attr_precopy_end;
 
 static inline struct migsim_device *migsim_from_vfio(struct vfio_device *vdev)
 {

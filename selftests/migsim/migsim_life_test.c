@@ -21,13 +21,6 @@ static int read_errno(int fd)
 	return n < 0 ? -errno : n;
 }
 
-static int precopy_info(int fd, struct precopy_info *info)
-{
-	memset(info, 0, sizeof(*info));
-	info->argsz = sizeof(*info);
-	return ioctl(fd, PRECOPY_INFO, info) ? -errno : 0;
-}
-
 TEST_F(migsim, reset)
 {
 	struct registers fresh, got;
@@ -143,55 +136,6 @@ TEST_F(migsim, without_p2p)
 	devices_close(self);
 }
 
-TEST_F(migsim, precopy)
-{
-	const long total = 5000 + 16 + MIB + MIGSIM_HEAD;
-	struct precopy_info info;
-	char a[32], b[32];
-	__u64 left;
-	long len;
-	int fd;
-
-	devices_close(self);
-	ASSERT_EQ(attr_write(self->addr[0], "precopy", "1"), 0);
-	ASSERT_EQ(attr_write_num(self->addr[0], "precopy_size", 5000), 0);
-	ASSERT_EQ(devices_open(self), 0);
-	ASSERT_EQ(set_state(self->src, PRE_COPY, &fd), 0);
-	ASSERT_EQ(precopy_info(fd, &info), 0);
-	EXPECT_EQ(info.initial_bytes, 5016);
-	EXPECT_EQ(vfio_data_size(self->src->fd, &left), 0);
-	EXPECT_EQ(left, total);
-	EXPECT_EQ(read(fd, self->stream, 6000), 5016);
-	EXPECT_EQ(read_errno(fd), -ENOMSG);
-	ASSERT_EQ(precopy_info(fd, &info), 0);
-	EXPECT_EQ(info.initial_bytes, 0);
-
-	/* PRE_COPY_P2P and back keep the file; STOP_COPY adds the state */
-	ASSERT_EQ(set_state(self->src, PRE_COPY_P2P, NULL), 0);
-	EXPECT_EQ(read_errno(fd), -ENOMSG);
-	ASSERT_EQ(set_state(self->src, PRE_COPY, NULL), 0);
-	ASSERT_EQ(set_state(self->src, STOP_COPY, NULL), 0);
-	EXPECT_EQ(precopy_info(fd, &info), -EINVAL);
-	len = stream_read(fd, self->stream + 5016, STREAM_MAX - 5016, MIB);
-	EXPECT_EQ(len + 5016, total);
-	EXPECT_EQ(set_state(self->src, PRE_COPY, NULL), -EINVAL);
-	attr_read(self->src->addr, "payload_crc", a, sizeof(a));
-	ASSERT_EQ(set_state(self->src, RUNNING, NULL), 0);
-	EXPECT_EQ(precopy_info(fd, &info), -ENODEV);
-	close(fd);
-
-	attr_write(self->dst->addr, "seed", "1");
-	ASSERT_EQ(device_load(self->dst, self->stream, total, MIB), 0);
-	attr_read(self->dst->addr, "payload_crc", b, sizeof(b));
-	EXPECT_STREQ(a, b);
-
-	ASSERT_EQ(set_state(self->src, PRE_COPY_P2P, &fd), 0);
-	ASSERT_EQ(set_state(self->src, RUNNING, NULL), 0);
-	EXPECT_EQ(read_errno(fd), -ENODEV);
-	close(fd);
-	devices_close(self);
-}
-
 TEST_F(migsim, cannot_migrate)
 {
 	devices_close(self);
@@ -303,7 +247,7 @@ static bool ended(struct stress *stress)
 static void *stress_arcs(void *arg)
 {
 	static const unsigned int states[] = {
-		STOP_COPY, RESUMING, RUNNING_P2P, STOP, RUNNING,
+		STOP_COPY, RESUMING, RUNNING_P2P, STOP, PRE_COPY,
 	};
 	struct stress *stress = arg;
 	int fd = -1;
@@ -347,6 +291,8 @@ static void *stress_sysfs(void *arg)
 			   "STOP>RESUMING:5:1");
 		attr_write_num(addr, "fail_to_error", n % 2);
 		attr_write_num(addr, "headerless", n % 3 != 0);
+		attr_write_num(addr, "dirty_rate", n % 4 * 1000000);
+		attr_write_num(addr, "dirty", n % 5 * 4096);
 		attr_read(addr, "payload_crc", text, sizeof(text));
 		attr_read(addr, "registers", text, sizeof(text));
 		attr_read(addr, "arcs_log", text, sizeof(text));
@@ -379,6 +325,9 @@ TEST_F_TIMEOUT(migsim, stress, 60)
 	pthread_t thread[5];
 	int i;
 
+	devices_close(self);
+	ASSERT_EQ(attr_write(self->addr[0], "precopy", "1"), 0);
+	ASSERT_EQ(devices_open(self), 0);
 	stress.data_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
 	ASSERT_GE(stress.data_fd, 0);
 	for (i = 0; i < 5; i++)
@@ -395,6 +344,7 @@ TEST_F_TIMEOUT(migsim, stress, 60)
 	EXPECT_GT(stress.resets, 10);
 	ASSERT_EQ(ioctl(self->src->fd, VFIO_DEVICE_RESET), 0);
 	EXPECT_EQ(vfio_state_get(self->src->fd), RUNNING);
+	devices_close(self);
 }
 
 TEST_HARNESS_MAIN

@@ -115,7 +115,8 @@ int knobs_reset(const char *addr)
 {
 	static const char *const numbers[] = {
 		"arc_ms", "arc_us", "read_us_per_mib", "write_us_per_mib", "read_chunk",
-		"write_chunk", "headerless", "fail_to_error", "serial",
+		"write_chunk", "headerless", "fail_to_error", "serial", "dirty_rate",
+		"poll", "nonblock",
 	};
 	static const char *const specs[] = {
 		"fail_arc", "reset_at_arc", "fail_read_at", "fail_write_at",
@@ -131,6 +132,7 @@ int knobs_reset(const char *addr)
 	ret |= attr_write(addr, "precopy", "0");
 	ret |= attr_write_num(addr, "state_size", 1 << 20);
 	ret |= attr_write_num(addr, "precopy_size", 4096);
+	ret |= attr_write(addr, "precopy_end", "enomsg");
 	ret |= attr_write(addr, "arcs_log", "0");
 	ret |= param_write("arc_cap", "0");
 	return ret;

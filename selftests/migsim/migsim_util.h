@@ -15,6 +15,7 @@
 
 #define MIGSIM_DRIVER	"vfio_pci_migsim"
 #define MIGSIM_HEAD	64	/* bytes of a stream that are not payload */
+#define MIGSIM_PIECE_HEAD	32	/* and those of a pre-copy record */
 #define STREAM_MAX	(4UL << 20)	/* size of the tests' buffers */
 
 /* VFIO_MIG_GET_PRECOPY_INFO, which the headers of Linux 6.1 lack */

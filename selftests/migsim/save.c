@@ -3,12 +3,11 @@
 
 #include <linux/file.h>
 #include <linux/fs.h>
+#include <linux/poll.h>
 #include <linux/uaccess.h>
+#include <linux/uio.h>
 
 #include "migsim.h"
-
-/* content of the pre-copy record; any other sequence than the payload's */
-#define PRECOPY_SEED	0x505245434f5059ULL
 
 static void segment_add(struct migsim_file *file, const void *data,
 			size_t size)
@@ -24,11 +23,46 @@ static void segment_add(struct migsim_file *file, const void *data,
 	file->end += size;
 }
 
-static int copy_segments(const struct migsim_file *file, char __user *buf,
+/* The STATE record: the rest of the payload, and the end of the stream. */
+static void state_add(struct migsim_file *file)
+{
+	const struct migsim_blob *payload = file->payload;
+
+	file->last = true;
+	if (!READ_ONCE(file->dev->knobs.headerless))
+		segment_add(file, &file->state_head, MIGSIM_STATE_HEAD);
+	segment_add(file, payload->data + file->start,
+		    payload->size - file->start);
+}
+
+/* All that there was is read: is there more? If not, pos stays at end. */
+static void refill(struct migsim_file *file)
+{
+	bool stopped = file->phase == MIGSIM_FILE_FINAL;
+	size_t size = 0;
+
+	lockdep_assert_held(&file->io_lock);
+	lockdep_assert_held(&file->lock);
+
+	if (file->pos < file->end || file->last)
+		return;
+	file->nseg = 0;
+	file->seg_pos = file->end;
+	/* a payload that is not the one that was given is given whole */
+	if (file->precopy.base && !(stopped && !file->start))
+		size = migsim_precopy_record(file, !stopped);
+	if (size)
+		segment_add(file, file->precopy.record, size);
+	else if (stopped)
+		state_add(file);
+}
+
+static int copy_segments(const struct migsim_file *file, struct iov_iter *to,
 			 u64 pos, size_t len)
 {
 	const struct migsim_segment *seg = file->seg;
 
+	pos -= file->seg_pos;
 	while (len) {
 		size_t part;
 
@@ -38,13 +72,18 @@ static int copy_segments(const struct migsim_file *file, char __user *buf,
 			continue;
 		}
 		part = min_t(u64, seg->size - pos, len);
-		if (copy_to_user(buf, (const u8 *)seg->data + pos, part))
+		if (copy_to_iter(seg->data + pos, part, to) != part)
 			return -EFAULT;
-		buf += part;
 		pos += part;
 		len -= part;
 	}
 	return 0;
+}
+
+/* What PRE_COPY has to say when it has no bytes. */
+static int nothing_now(struct migsim_file *file)
+{
+	return READ_ONCE(file->dev->knobs.precopy_zero) ? 0 : -ENOMSG;
 }
 
 /* Decide how much one read returns; 0 bytes in @len with 0 is the end. */
@@ -61,9 +100,13 @@ static int read_begin(struct migsim_file *file, size_t *len, u64 *rate)
 	}
 
 	knobs = &file->dev->knobs;
+	if (file->phase == MIGSIM_FILE_PRECOPY)
+		migsim_precopy_catch_up(file);
+	refill(file);
 	left = file->end - file->pos;
 	if (!left && file->phase == MIGSIM_FILE_PRECOPY) {
-		ret = -ENOMSG;
+		*len = 0;
+		ret = nothing_now(file);
 		goto out;
 	}
 	chunk = READ_ONCE(knobs->read_chunk);
@@ -92,32 +135,64 @@ static int read_end(struct migsim_file *file, size_t len)
 	return ret;
 }
 
-static ssize_t save_read(struct file *f, char __user *buf, size_t len,
-			 loff_t *pos)
+static ssize_t read_some(struct migsim_file *file, struct iov_iter *to,
+			 bool nonblock)
 {
-	struct migsim_file *file = f->private_data;
+	size_t len = iov_iter_count(to);
 	ssize_t ret;
 	u64 rate;
 
-	if (pos)
-		return -ESPIPE;
 	if (mutex_lock_interruptible(&file->io_lock))
 		return -ERESTARTSYS;
 
 	ret = read_begin(file, &len, &rate);
 	if (ret || !len)
 		goto out;
-	ret = migsim_file_pace(file, rate, len);
+	ret = migsim_file_pace(file, rate, len, nonblock);
 	if (ret)
 		goto out;
-	/* what lies before @end never changes: no lock over the user copy */
-	ret = copy_segments(file, buf, file->pos, len);
+	/* only a reader changes what lies before @end: no lock over the user copy */
+	ret = copy_segments(file, to, file->pos, len);
 	if (ret)
 		goto out;
 	ret = read_end(file, len);
 out:
 	mutex_unlock(&file->io_lock);
 	return ret ? ret : len;
+}
+
+static ssize_t save_read(struct file *f, char __user *buf, size_t len,
+			 loff_t *pos)
+{
+	struct iov_iter to;
+	int ret;
+
+	if (pos)
+		return -ESPIPE;
+	ret = import_ubuf(ITER_DEST, buf, len, &to);
+	if (ret)
+		return ret;
+	return read_some(f->private_data, &to, f->f_flags & O_NONBLOCK);
+}
+
+static void precopy_info(struct migsim_file *file,
+			 struct vfio_precopy_info *info)
+{
+	struct migsim_precopy *pre = &file->precopy;
+	u64 left = file->end - file->pos;
+
+	info->flags = 0;
+	info->initial_bytes = 0;
+	info->dirty_bytes = 0;
+	if (!pre->base)
+		return;
+	migsim_precopy_catch_up(file);
+	info->initial_bytes = migsim_precopy_initial(pre);
+	info->dirty_bytes = migsim_precopy_dirty(pre);
+	if (pre->is_initial)
+		info->initial_bytes += left;
+	else
+		info->dirty_bytes += left;
 }
 
 static long save_ioctl(struct file *f, unsigned int cmd, unsigned long arg)
@@ -135,19 +210,55 @@ static long save_ioctl(struct file *f, unsigned int cmd, unsigned long arg)
 	if (info.argsz < minsz)
 		return -EINVAL;
 
-	info.flags = 0;
-	info.dirty_bytes = 0;
 	mutex_lock(&file->lock);
 	if (file->phase == MIGSIM_FILE_DISABLED)
 		ret = -ENODEV;
 	else if (file->phase != MIGSIM_FILE_PRECOPY)
 		ret = -EINVAL;
 	else
-		info.initial_bytes = file->end - file->pos;
+		precopy_info(file, &info);
 	mutex_unlock(&file->lock);
 	if (ret)
 		return ret;
 	return copy_to_user(uarg, &info, minsz) ? -EFAULT : 0;
+}
+
+/* Nanoseconds until a read will find something, U64_MAX: unknown. */
+static u64 readable_in(struct migsim_file *file)
+{
+	struct migsim_precopy *pre = &file->precopy;
+	ktime_t due = READ_ONCE(file->due_ns);
+
+	if (due)
+		return max_t(s64, ktime_sub(due, ktime_get()), 0);
+	if (file->phase != MIGSIM_FILE_PRECOPY || file->pos < file->end)
+		return 0;
+	if (!pre->base)
+		return U64_MAX;
+	migsim_precopy_catch_up(file);
+	if (migsim_precopy_initial(pre) || migsim_precopy_dirty(pre))
+		return 0;
+	return migsim_precopy_next_ns(file);
+}
+
+static __poll_t save_poll(struct file *f, poll_table *table)
+{
+	struct migsim_file *file = f->private_data;
+	u64 ns;
+
+	poll_wait(f, &file->wait, table);
+	mutex_lock(&file->lock);
+	if (file->phase == MIGSIM_FILE_DISABLED) {
+		mutex_unlock(&file->lock);
+		return EPOLLIN | EPOLLRDNORM | EPOLLRDHUP;
+	}
+	ns = readable_in(file);
+	mutex_unlock(&file->lock);
+	if (!ns)
+		return EPOLLIN | EPOLLRDNORM;
+	if (ns != U64_MAX)
+		mod_timer(&file->poll_timer, jiffies + nsecs_to_jiffies(ns) + 1);
+	return 0;
 }
 
 static const struct file_operations save_fops = {
@@ -158,24 +269,27 @@ static const struct file_operations save_fops = {
 	.release = migsim_file_release,
 };
 
-static int precopy_add(struct migsim_device *dev, struct migsim_file *file)
+static const struct file_operations save_poll_fops = {
+	.owner = THIS_MODULE,
+	.read = save_read,
+	.poll = save_poll,
+	.unlocked_ioctl = save_ioctl,
+	.compat_ioctl = compat_ptr_ioctl,
+	.release = migsim_file_release,
+};
+
+static int precopy_start(struct migsim_device *dev, struct migsim_file *file)
 {
 	u64 size = READ_ONCE(dev->knobs.precopy_size);
+	int ret;
 
 	/* without records a destination could not tell it from the payload */
 	if (!size || READ_ONCE(dev->knobs.headerless))
 		return 0;
-	file->precopy = migsim_blob_generate(PRECOPY_SEED, size);
-	if (!file->precopy)
-		return -ENOMEM;
-
-	migsim_stream_fill_record(&file->precopy_head, MIGSIM_RECORD_PRECOPY,
-				  size);
-	mutex_lock(&file->lock);
-	segment_add(file, &file->precopy_head, sizeof(file->precopy_head));
-	segment_add(file, file->precopy->data, size);
-	mutex_unlock(&file->lock);
-	return 0;
+	ret = migsim_payload_need(dev);
+	if (ret)
+		return ret;
+	return migsim_precopy_start(file, dev->payload, size);
 }
 
 /**
@@ -189,21 +303,38 @@ static int precopy_add(struct migsim_device *dev, struct migsim_file *file)
  */
 struct migsim_file *migsim_save_start(struct migsim_device *dev, bool precopy)
 {
+	bool poll = READ_ONCE(dev->knobs.poll);
 	struct migsim_file *file;
 	int ret;
 
-	file = migsim_file_create(dev, &save_fops, O_RDONLY,
-				  MIGSIM_FILE_PRECOPY);
+	file = migsim_file_create(dev, poll ? &save_poll_fops : &save_fops,
+				  O_RDONLY, MIGSIM_FILE_PRECOPY);
 	if (IS_ERR(file))
 		return file;
 
-	ret = precopy ? precopy_add(dev, file) : migsim_save_finish(dev, file);
+	ret = precopy ? precopy_start(dev, file) : migsim_save_finish(dev, file);
 	if (ret) {
 		migsim_file_disable(file);
 		return ERR_PTR(ret);
 	}
 	WRITE_ONCE(dev->saved_bytes, 0);
 	return file;
+}
+
+/*
+ * What the device wrote during the save is its payload from now on, unless it has
+ * got another one meanwhile.
+ */
+static void payload_settle(struct migsim_device *dev, struct migsim_file *file)
+{
+	struct migsim_precopy *pre = &file->precopy;
+
+	lockdep_assert_held(&dev->state_mutex);
+
+	if (!pre->live || dev->payload != pre->base)
+		return;
+	dev->payload = migsim_blob_get(pre->live);
+	migsim_blob_put(pre->base);
 }
 
 /**
@@ -216,7 +347,7 @@ struct migsim_file *migsim_save_start(struct migsim_device *dev, bool precopy)
  */
 int migsim_save_finish(struct migsim_device *dev, struct migsim_file *file)
 {
-	bool headerless = READ_ONCE(dev->knobs.headerless);
+	struct migsim_precopy *pre = &file->precopy;
 	struct migsim_regs regs;
 	int ret;
 
@@ -230,15 +361,39 @@ int migsim_save_finish(struct migsim_device *dev, struct migsim_file *file)
 	if (ret)
 		return ret;
 
-	file->payload = migsim_blob_get(dev->payload);
-	migsim_stream_fill_state(&file->state_head, &regs, dev->payload->size);
 	mutex_lock(&file->lock);
-	if (!headerless)
-		segment_add(file, &file->state_head, MIGSIM_STATE_HEAD);
-	segment_add(file, file->payload->data, file->payload->size);
+	if (pre->base) {
+		bool same = dev->payload == pre->base;
+
+		migsim_precopy_catch_up(file);
+		payload_settle(dev, file);
+		file->start = same ? pre->given : 0;
+	}
+	file->payload = migsim_blob_get(dev->payload);
+	migsim_stream_fill_state(&file->state_head, &regs, file->start,
+				 dev->payload->size - file->start);
 	file->phase = MIGSIM_FILE_FINAL;
 	mutex_unlock(&file->lock);
+	wake_up_all(&file->wait);
 	return 0;
+}
+
+/**
+ * migsim_save_abandon - a save ends, complete or not
+ * @dev: the device, with a saving data_fd
+ *
+ * Context: state_mutex.
+ */
+void migsim_save_abandon(struct migsim_device *dev)
+{
+	struct migsim_file *file = dev->saving;
+
+	mutex_lock(&file->lock);
+	if (file->phase == MIGSIM_FILE_PRECOPY && file->precopy.base) {
+		migsim_precopy_catch_up(file);
+		payload_settle(dev, file);
+	}
+	mutex_unlock(&file->lock);
 }
 
 /**
@@ -250,21 +405,78 @@ int migsim_save_finish(struct migsim_device *dev, struct migsim_file *file)
  */
 u64 migsim_save_left(struct migsim_device *dev)
 {
+	const struct migsim_blob *payload = dev->payload;
 	struct migsim_file *file = dev->saving;
-	u64 left = 0;
-	bool all = false;
+	u64 left = 0, given = 0;
 
 	if (file) {
 		mutex_lock(&file->lock);
+		if (file->phase == MIGSIM_FILE_FINAL) {
+			payload = file->payload;
+			given = file->start;
+		} else if (file->precopy.base && file->precopy.base == payload) {
+			migsim_precopy_catch_up(file);
+			given = file->precopy.given;
+		}
 		left = file->end - file->pos;
-		all = file->phase == MIGSIM_FILE_FINAL;
-		mutex_unlock(&file->lock);
+		if (given && !file->last)
+			left += migsim_precopy_dirty(&file->precopy);
 	}
-	if (!all) {
-		left += dev->payload ? dev->payload->size :
-				       dev->knobs.state_size;
+	if (!file || !file->last) {
+		left += payload ? payload->size - given : dev->knobs.state_size;
 		if (!READ_ONCE(dev->knobs.headerless))
 			left += MIGSIM_STATE_HEAD;
 	}
+	if (file)
+		mutex_unlock(&file->lock);
 	return left;
+}
+
+/**
+ * migsim_save_dirty - the device writes to its memory right now
+ * @dev: the device
+ * @bytes: how much, rounded up to whole blocks
+ *
+ * Context: state_mutex.
+ * Return: 0, or -EINVAL if it is not in PRE_COPY or has no pre-copy data.
+ */
+int migsim_save_dirty(struct migsim_device *dev, u64 bytes)
+{
+	struct migsim_file *file = dev->saving;
+	bool ok;
+
+	if (!file)
+		return -EINVAL;
+	mutex_lock(&file->lock);
+	ok = file->phase == MIGSIM_FILE_PRECOPY && file->precopy.base;
+	if (ok)
+		migsim_precopy_write(file, bytes);
+	mutex_unlock(&file->lock);
+	if (!ok)
+		return -EINVAL;
+	wake_up_all(&file->wait);
+	return 0;
+}
+
+/**
+ * migsim_save_dirty_rate - change the knob, with effect from now on
+ * @dev: the device
+ * @rate: bytes per second
+ *
+ * Context: state_mutex.
+ */
+void migsim_save_dirty_rate(struct migsim_device *dev, u64 rate)
+{
+	struct migsim_file *file = dev->saving;
+
+	if (file) {
+		mutex_lock(&file->lock);
+		if (file->precopy.base)
+			migsim_precopy_catch_up(file);
+	}
+	WRITE_ONCE(dev->knobs.dirty_rate, rate);
+	if (file) {
+		mutex_unlock(&file->lock);
+		wake_up_all(&file->wait);
+	}
 }

@@ -88,6 +88,23 @@ static ssize_t payload_store(struct device *device,
 	return ret ? ret : len;
 }
 
+static ssize_t dirty_rate_store(struct device *device,
+				struct device_attribute *attr, const char *buf,
+				size_t len)
+{
+	struct migsim_device *dev = migsim_from_dev(device);
+	u64 value;
+	int ret;
+
+	ret = scalar_parse(attr, buf, &value);
+	if (ret)
+		return ret;
+	migsim_state_lock(dev);
+	migsim_save_dirty_rate(dev, value);
+	migsim_state_unlock(dev);
+	return len;
+}
+
 #define AT(field)	offsetof(struct migsim_knobs, field)
 #define SCALAR(name, where, limit, store)				\
 	static struct migsim_scalar knob_##name = {			\
@@ -101,6 +118,9 @@ static ssize_t payload_store(struct device *device,
 SCALAR(state_size, AT(state_size), MIGSIM_STATE_MAX, payload_store);
 SCALAR(seed, AT(seed), U64_MAX, payload_store);
 SCALAR(precopy_size, AT(precopy_size), MIGSIM_PRECOPY_MAX, scalar_store);
+SCALAR(dirty_rate, AT(dirty_rate), MIGSIM_DIRTY_MAX, dirty_rate_store);
+SCALAR(poll, AT(poll), 1, scalar_store);
+SCALAR(nonblock, AT(nonblock), 1, scalar_store);
 SCALAR(arc_ms, AT(arc_ms), MIGSIM_ARC_MS_MAX, scalar_store);
 SCALAR(arc_us, AT(arc_us), MIGSIM_ARC_US_MAX, scalar_store);
 SCALAR(read_us_per_mib, AT(read_us_per_mib), RATE_MAX, scalar_store);
@@ -195,6 +215,27 @@ static ssize_t reset_store(struct device *device,
 	return len;
 }
 static DEVICE_ATTR_WO(reset);
+
+/* So many bytes are dirty, from now on. */
+static ssize_t dirty_store(struct device *device,
+			   struct device_attribute *attr, const char *buf,
+			   size_t len)
+{
+	struct migsim_device *dev = migsim_from_dev(device);
+	u64 bytes;
+	int ret;
+
+	ret = kstrtou64(buf, 0, &bytes);
+	if (ret)
+		return ret;
+	if (bytes > MIGSIM_PRECOPY_MAX)
+		return -ERANGE;
+	migsim_state_lock(dev);
+	ret = migsim_save_dirty(dev, bytes);
+	migsim_state_unlock(dev);
+	return ret ? ret : len;
+}
+static DEVICE_ATTR_WO(dirty);
 
 static ssize_t state_show(struct device *device, struct device_attribute *attr,
 			  char *buf)
@@ -299,6 +340,11 @@ static struct attribute *migsim_attrs[] = {
 	&knob_state_size.attr.attr,
 	&knob_seed.attr.attr,
 	&knob_precopy_size.attr.attr,
+	&knob_dirty_rate.attr.attr,
+	&dev_attr_dirty.attr,
+	&migsim_attr_precopy_end.attr,
+	&knob_poll.attr.attr,
+	&knob_nonblock.attr.attr,
 	&knob_arc_ms.attr.attr,
 	&knob_arc_us.attr.attr,
 	&knob_read_us_per_mib.attr.attr,

@@ -363,3 +363,27 @@ static ssize_t arcs_log_store(struct device *device,
 }
 
 struct device_attribute migsim_attr_arcs_log = __ATTR_RW(arcs_log);
+
+static ssize_t precopy_end_show(struct device *device,
+				struct device_attribute *attr, char *buf)
+{
+	struct migsim_device *dev = migsim_from_dev(device);
+
+	return sysfs_emit(buf, "%s\n", READ_ONCE(dev->knobs.precopy_zero) ?
+			  "zero" : "enomsg");
+}
+
+static ssize_t precopy_end_store(struct device *device,
+				 struct device_attribute *attr, const char *buf,
+				 size_t len)
+{
+	struct migsim_device *dev = migsim_from_dev(device);
+	bool zero = sysfs_streq(buf, "zero");
+
+	if (!zero && !sysfs_streq(buf, "enomsg"))
+		return -EINVAL;
+	WRITE_ONCE(dev->knobs.precopy_zero, zero);
+	return len;
+}
+
+struct device_attribute migsim_attr_precopy_end = __ATTR_RW(precopy_end);
