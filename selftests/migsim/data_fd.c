@@ -5,6 +5,7 @@
 #include <linux/file.h>
 #include <linux/fs.h>
 #include <linux/math64.h>
+#include <linux/sched/signal.h>
 #include <linux/slab.h>
 #include <linux/vmalloc.h>
 
@@ -63,7 +64,7 @@ static void poll_timer(struct timer_list *timer)
 /**
  * migsim_file_create - make a data_fd
  * @dev: the device
- * @fops: its operations, with migsim_file_release() among them
+ * @fops: its operations, by MIGSIM_FOPS_*, with migsim_file_release() among them
  * @flags: O_RDONLY or O_WRONLY
  * @phase: phase to begin with
  *
@@ -72,10 +73,15 @@ static void poll_timer(struct timer_list *timer)
  * ERR_PTR.
  */
 struct migsim_file *migsim_file_create(struct migsim_device *dev,
-				       const struct file_operations *fops,
+				       const struct file_operations fops[4],
 				       int flags, enum migsim_file_phase phase)
 {
 	struct migsim_file *file;
+
+	if (READ_ONCE(dev->knobs.poll))
+		fops += MIGSIM_FOPS_POLL;
+	if (READ_ONCE(dev->knobs.read_iter))
+		fops += MIGSIM_FOPS_ITER;
 
 	file = kzalloc(sizeof(*file), GFP_KERNEL_ACCOUNT);
 	if (!file)
@@ -99,6 +105,7 @@ struct migsim_file *migsim_file_create(struct migsim_device *dev,
 	kref_get(&dev->files->ref);
 	file->files = dev->files;
 	stream_open(file->f->f_inode, file->f);
+	WRITE_ONCE(dev->lost_bytes, 0);
 	return file;
 }
 
@@ -198,4 +205,66 @@ int migsim_file_pace(struct migsim_file *file, u64 us_per_mib, u64 bytes,
 	file->ready_at = end;
 	file->late = wait >= PACE_MIN_NS ? ktime_sub(ktime_get(), end) : 0;
 	return 0;
+}
+
+/**
+ * migsim_file_lossy - is half of this read or write to be moved before the wait?
+ * @file: the file
+ * @nonblock: it does not wait
+ *
+ * Return: true if so, and then migsim_file_lost() belongs behind the wait.
+ */
+bool migsim_file_lossy(struct migsim_file *file, bool nonblock)
+{
+	return READ_ONCE(file->dev->knobs.lossy) && !nonblock;
+}
+
+/**
+ * migsim_file_lost - what becomes of bytes that were moved before the wait?
+ * @file: the file
+ * @ret: what the wait said
+ * @bytes: how many they are
+ *
+ * As drivers do that move a packet at a time and return an error when a signal
+ * comes in between: the user does not learn how many packets went. A signal that
+ * was there before counts, also where nothing had to be waited for.
+ *
+ * Context: io_lock, not lock.
+ * Return: @ret, or -EINTR if they are lost.
+ */
+int migsim_file_lost(struct migsim_file *file, int ret, u64 bytes)
+{
+	lockdep_assert_held(&file->io_lock);
+
+	if (ret != -ERESTARTSYS && (ret || !signal_pending(current)))
+		return ret;
+	mutex_lock(&file->lock);
+	if (file->phase != MIGSIM_FILE_DISABLED)
+		WRITE_ONCE(file->dev->lost_bytes, file->dev->lost_bytes + bytes);
+	mutex_unlock(&file->lock);
+	return -EINTR;
+}
+
+/**
+ * migsim_file_due_in - when is the step done that a call without waiting began?
+ * @file: the file
+ *
+ * Return: nanoseconds from now, 0 if it is done or there is none.
+ */
+u64 migsim_file_due_in(struct migsim_file *file)
+{
+	ktime_t due = READ_ONCE(file->due_ns);
+
+	return due ? max_t(s64, ktime_sub(due, ktime_get()), 0) : 0;
+}
+
+/**
+ * migsim_file_poll_in - wake who polls when the time has come
+ * @file: the file
+ * @ns: nanoseconds from now, or U64_MAX for never
+ */
+void migsim_file_poll_in(struct migsim_file *file, u64 ns)
+{
+	if (ns != U64_MAX)
+		mod_timer(&file->poll_timer, jiffies + nsecs_to_jiffies(ns) + 1);
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* What the knobs mean for an arc or a byte, and the log of arcs */
+/* What the knobs mean for an arc, a byte or a save, and the log of arcs */
 
 #include <linux/random.h>
 
@@ -112,6 +112,91 @@ int migsim_knob_fault(struct migsim_device *dev, struct migsim_fault *fault,
 		ret = -fault->err;
 	spin_unlock(&dev->knob_lock);
 	return ret;
+}
+
+/* The data_fd of a device that is in PRE_COPY with data, locked; or NULL. */
+static struct migsim_file *precopy_lock(struct migsim_device *dev)
+{
+	struct migsim_file *file = dev->saving;
+
+	lockdep_assert_held(&dev->state_mutex);
+
+	if (!file)
+		return NULL;
+	mutex_lock(&file->lock);
+	if (file->phase == MIGSIM_FILE_PRECOPY && file->precopy.base)
+		return file;
+	mutex_unlock(&file->lock);
+	return NULL;
+}
+
+/* There may be something to read now. */
+static void precopy_unlock(struct migsim_file *file)
+{
+	mutex_unlock(&file->lock);
+	wake_up_all(&file->wait);
+}
+
+/**
+ * migsim_knob_dirty - the device writes to its memory right now
+ * @dev: the device
+ * @bytes: how much, rounded up to whole blocks
+ *
+ * Context: state_mutex.
+ * Return: 0, or -EINVAL if it is not in PRE_COPY or has no pre-copy data.
+ */
+int migsim_knob_dirty(struct migsim_device *dev, u64 bytes)
+{
+	struct migsim_file *file = precopy_lock(dev);
+
+	if (!file)
+		return -EINVAL;
+	migsim_precopy_write(file, bytes);
+	precopy_unlock(file);
+	return 0;
+}
+
+/**
+ * migsim_knob_reinit - something happens to the device that makes it start over
+ * @dev: the device
+ *
+ * There is initial data again, if the user wants to hear of it; if not, all is dirty.
+ *
+ * Context: state_mutex.
+ * Return: 0, or -EINVAL if it is not in PRE_COPY or has no pre-copy data.
+ */
+int migsim_knob_reinit(struct migsim_device *dev)
+{
+	struct migsim_file *file = precopy_lock(dev);
+
+	if (!file)
+		return -EINVAL;
+	migsim_precopy_reinit(file);
+	precopy_unlock(file);
+	return 0;
+}
+
+/**
+ * migsim_knob_dirty_rate - change the knob, with effect from now on
+ * @dev: the device
+ * @rate: bytes per second
+ *
+ * Context: state_mutex.
+ */
+void migsim_knob_dirty_rate(struct migsim_device *dev, u64 rate)
+{
+	struct migsim_file *file = dev->saving;
+
+	if (file) {
+		mutex_lock(&file->lock);
+		if (file->precopy.base)
+			migsim_precopy_catch_up(file);
+	}
+	WRITE_ONCE(dev->knobs.dirty_rate, rate);
+	if (file) {
+		mutex_unlock(&file->lock);
+		wake_up_all(&file->wait);
+	}
 }
 
 /**

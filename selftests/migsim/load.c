@@ -4,6 +4,7 @@
 #include <linux/file.h>
 #include <linux/fs.h>
 #include <linux/minmax.h>
+#include <linux/poll.h>
 #include <linux/uio.h>
 #include <linux/vmalloc.h>
 
@@ -169,6 +170,7 @@ static ssize_t write_some(struct migsim_file *file, struct iov_iter *from,
 			  bool nonblock)
 {
 	size_t len = iov_iter_count(from);
+	ssize_t early = 0;
 	ssize_t ret;
 	u64 rate;
 
@@ -178,14 +180,22 @@ static ssize_t write_some(struct migsim_file *file, struct iov_iter *from,
 	ret = write_begin(file, &len, &rate);
 	if (ret || !len)
 		goto out;
+	if (migsim_file_lossy(file, nonblock)) {
+		early = take(file, from, DIV_ROUND_UP(len, 2));
+		ret = early < 0 ? early : write_end(file, early);
+		if (ret)
+			goto out;
+	}
 	ret = migsim_file_pace(file, rate, len, nonblock);
+	if (early)
+		ret = migsim_file_lost(file, ret, early);
 	if (ret)
 		goto out;
-	ret = take(file, from, len);
+	ret = take(file, from, len - early);
 	if (ret < 0)
 		goto out;
-	len = ret;
-	ret = write_end(file, len);
+	len = ret + early;
+	ret = write_end(file, ret);
 out:
 	mutex_unlock(&file->io_lock);
 	return ret ? ret : len;
@@ -205,10 +215,40 @@ static ssize_t load_write(struct file *f, const char __user *buf,
 	return write_some(f->private_data, &from, f->f_flags & O_NONBLOCK);
 }
 
-static const struct file_operations load_fops = {
-	.owner = THIS_MODULE,
-	.write = load_write,
-	.release = migsim_file_release,
+static ssize_t load_write_iter(struct kiocb *iocb, struct iov_iter *from)
+{
+	struct file *f = iocb->ki_filp;
+
+	if (iocb->ki_pos)
+		return -ESPIPE;
+	return write_some(f->private_data, from, iocb->ki_flags & IOCB_NOWAIT ||
+			  f->f_flags & O_NONBLOCK);
+}
+
+static __poll_t load_poll(struct file *f, poll_table *table)
+{
+	struct migsim_file *file = f->private_data;
+	u64 ns;
+
+	poll_wait(f, &file->wait, table);
+	if (READ_ONCE(file->phase) == MIGSIM_FILE_DISABLED)
+		return EPOLLOUT | EPOLLWRNORM | EPOLLERR;
+	ns = migsim_file_due_in(file);
+	if (!ns)
+		return EPOLLOUT | EPOLLWRNORM;
+	migsim_file_poll_in(file, ns);
+	return 0;
+}
+
+#define LOAD_FOPS .owner = THIS_MODULE, .release = migsim_file_release
+
+static const struct file_operations load_fops[] = {
+	{ LOAD_FOPS, .write = load_write },
+	[MIGSIM_FOPS_POLL] = { LOAD_FOPS, .write = load_write, .poll = load_poll },
+	[MIGSIM_FOPS_ITER] = { LOAD_FOPS, .write_iter = load_write_iter },
+	[MIGSIM_FOPS_ITER | MIGSIM_FOPS_POLL] = {
+		LOAD_FOPS, .write_iter = load_write_iter, .poll = load_poll,
+	},
 };
 
 /*
@@ -249,7 +289,7 @@ struct migsim_file *migsim_load_start(struct migsim_device *dev)
 	struct migsim_file *file;
 	int ret;
 
-	file = migsim_file_create(dev, &load_fops, O_WRONLY,
+	file = migsim_file_create(dev, load_fops, O_WRONLY,
 				  MIGSIM_FILE_LOADING);
 	if (IS_ERR(file))
 		return file;

@@ -114,6 +114,7 @@ struct migsim_segment {
  * @seq: number of the next record
  * @record: the record that is being read
  * @is_initial: it is one of the first pass
+ * @reinit: the first pass began anew, and nobody was told yet
  *
  * Made under state_mutex, then under migsim_file.lock; @record is filled under
  * io_lock too, and read under that alone.
@@ -130,6 +131,7 @@ struct migsim_precopy {
 	u32 seq;
 	u8 *record;
 	bool is_initial;
+	bool reinit;
 };
 
 /**
@@ -238,6 +240,8 @@ struct migsim_arc_fault {
  * @precopy_zero: "nothing now" in PRE_COPY is 0, not -ENOMSG
  * @poll: data_fds can be polled
  * @nonblock: data_fds are born with O_NONBLOCK
+ * @read_iter: data_fds have read_iter and write_iter, not read and write
+ * @lossy: a read or write that a signal interrupts has moved bytes already
  * @arc_ms: how long an arc takes, unless @arcs says otherwise
  * @read_us_per_mib: how long the device needs to yield 1 MiB
  * @write_us_per_mib: and to take it
@@ -265,6 +269,8 @@ struct migsim_knobs {
 	u64 precopy_zero;
 	u64 poll;
 	u64 nonblock;
+	u64 read_iter;
+	u64 lossy;
 	u64 arc_ms;
 	u64 read_us_per_mib;
 	u64 write_us_per_mib;
@@ -320,6 +326,8 @@ struct migsim_log_entry {
  * @log_count: arcs since the log was cleared
  * @saved_bytes: bytes read from the current or last saving file
  * @loaded_bytes: bytes written to the current or last loading file
+ * @lost_bytes: bytes that interrupted reads and writes moved without saying so,
+ *	since the last data_fd was opened
  */
 struct migsim_device {
 	struct vfio_pci_core_device core;
@@ -344,6 +352,7 @@ struct migsim_device {
 
 	u64 saved_bytes;
 	u64 loaded_bytes;
+	u64 lost_bytes;
 };
 
 /* main.c */
@@ -362,18 +371,23 @@ struct migsim_files *migsim_files_create(void);
 void migsim_files_put(struct migsim_files *files);
 unsigned int migsim_files_alive(struct migsim_files *files);
 struct migsim_file *migsim_file_create(struct migsim_device *dev,
-				       const struct file_operations *fops,
+				       const struct file_operations fops[4],
 				       int flags, enum migsim_file_phase phase);
 void migsim_file_disable(struct migsim_file *file);
 int migsim_file_release(struct inode *inode, struct file *f);
 int migsim_file_pace(struct migsim_file *file, u64 us_per_mib, u64 bytes,
 		     bool nonblock);
+bool migsim_file_lossy(struct migsim_file *file, bool nonblock);
+int migsim_file_lost(struct migsim_file *file, int ret, u64 bytes);
+void migsim_file_poll_in(struct migsim_file *file, u64 ns);
+u64 migsim_file_due_in(struct migsim_file *file);
 
 /* precopy.c */
 int migsim_precopy_start(struct migsim_file *file, struct migsim_blob *payload,
 			 u64 size);
 void migsim_precopy_free(struct migsim_precopy *pre);
 void migsim_precopy_write(struct migsim_file *file, u64 bytes);
+void migsim_precopy_reinit(struct migsim_file *file);
 void migsim_precopy_catch_up(struct migsim_file *file);
 u64 migsim_precopy_next_ns(struct migsim_file *file);
 u64 migsim_precopy_initial(const struct migsim_precopy *pre);
@@ -385,8 +399,6 @@ struct migsim_file *migsim_save_start(struct migsim_device *dev, bool precopy);
 int migsim_save_finish(struct migsim_device *dev, struct migsim_file *file);
 void migsim_save_abandon(struct migsim_device *dev);
 u64 migsim_save_left(struct migsim_device *dev);
-int migsim_save_dirty(struct migsim_device *dev, u64 bytes);
-void migsim_save_dirty_rate(struct migsim_device *dev, u64 rate);
 
 /* load.c */
 struct migsim_file *migsim_load_start(struct migsim_device *dev);
@@ -420,6 +432,9 @@ bool migsim_knob_arc_reset(struct migsim_device *dev, unsigned int from,
 			   unsigned int to);
 int migsim_knob_fault(struct migsim_device *dev, struct migsim_fault *fault,
 		      u64 pos, size_t *len);
+int migsim_knob_dirty(struct migsim_device *dev, u64 bytes);
+void migsim_knob_dirty_rate(struct migsim_device *dev, u64 rate);
+int migsim_knob_reinit(struct migsim_device *dev);
 void migsim_log_add(struct migsim_device *dev,
 		    const struct migsim_log_entry *entry);
 
@@ -432,6 +447,23 @@ extern struct device_attribute migsim_attr_fail_read_at;
 extern struct device_attribute migsim_attr_fail_write_at;
 extern struct device_attribute migsim_attr_arcs_log;
 extern struct device_attribute migsim_attr_precopy_end;
+
+/*
+ * A data_fd comes with one of four tables, by the knobs that were set when it was
+ * opened: a table cannot change, and what is in it is all that a user sees.
+ */
+#define MIGSIM_FOPS_POLL	1
+#define MIGSIM_FOPS_ITER	2
+
+/* Since Linux 7.1 a user can ask to be told that there is new initial data. */
+static inline bool migsim_knows_reinit(struct migsim_device *dev)
+{
+#ifdef VFIO_PRECOPY_INFO_REINIT
+	return dev->core.vdev.precopy_info_v2;
+#else
+	return false;
+#endif
+}
 
 static inline struct migsim_device *migsim_from_vfio(struct vfio_device *vdev)
 {

@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Tests of vfio_pci_migsim by itself: data_fds that can be polled, that do not
- * wait
+ * Tests of vfio_pci_migsim by itself: data_fds that can be polled, that do not wait,
+ * that take vectors, that lose bytes
  */
 
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
+#include <signal.h>
+#include <sys/time.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include "migsim_fixture.h"
@@ -167,6 +170,110 @@ TEST_F(migsim, nonblock)
 	ASSERT_EQ(set_state(self->dst, RESUMING, &fd), 0);
 	EXPECT_EQ(write(fd, self->stream, MIB), -1);
 	EXPECT_EQ(errno, EAGAIN);
+	close(fd);
+}
+
+/* --- read_iter --------------------------------------------------------------------- */
+
+/* Four small pieces are one call of read_iter, and four of read. */
+static long vector(int fd, char *buf, ssize_t (*call)(int, const struct iovec *, int))
+{
+	struct iovec iov[4];
+	int i;
+
+	for (i = 0; i < 4; i++)
+		iov[i] = (struct iovec) { buf + i * 500, 500 };
+	return call(fd, iov, 4);
+}
+
+TEST_F(migsim, read_iter)
+{
+	int fd, iter;
+	long len;
+
+	for (iter = 0; iter < 2; iter++) {
+		attr_write_num(self->src->addr, "read_iter", iter);
+		attr_write_num(self->dst->addr, "read_iter", iter);
+		attr_write_num(self->src->addr, "read_chunk", 1000);
+		ASSERT_EQ(set_state(self->src, STOP_COPY, &fd), 0);
+		len = vector(fd, self->stream, readv);
+		EXPECT_EQ(len, iter ? 1000 : 2000);
+		len += stream_read(fd, self->stream + len, STREAM_MAX - len, MIB);
+		EXPECT_EQ(len, MIB + MIGSIM_HEAD);
+		close(fd);
+
+		attr_write_num(self->dst->addr, "write_chunk", 1000);
+		attr_write_num(self->dst->addr, "seed", iter);
+		ASSERT_EQ(set_state(self->dst, RESUMING, &fd), 0);
+		len = vector(fd, self->stream,
+			     (ssize_t (*)(int, const struct iovec *, int))writev);
+		EXPECT_EQ(len, iter ? 1000 : 2000);
+		EXPECT_EQ(stream_write(fd, self->stream + len,
+				       MIB + MIGSIM_HEAD - len, MIB),
+			  MIB + MIGSIM_HEAD - len);
+		close(fd);
+		EXPECT_EQ(set_state(self->dst, RUNNING, NULL), 0);
+		if (self->src != self->dst)
+			EXPECT_EQ(set_state(self->src, RUNNING, NULL), 0);
+	}
+}
+
+/* --- bytes that a signal loses -------------------------------------------------------- */
+
+static void on_alarm(int sig)
+{
+}
+
+static void alarms(long us)
+{
+	const struct sigaction action = { .sa_handler = on_alarm };
+	struct itimerval timer = {
+		.it_interval.tv_usec = us,
+		.it_value.tv_usec = us,
+	};
+
+	sigaction(SIGALRM, &action, NULL);
+	setitimer(ITIMER_REAL, &timer, NULL);
+}
+
+TEST_F(migsim, lossy)
+{
+	long done = 0, interrupted = 0;
+	ssize_t n;
+	int fd;
+
+	attr_write(self->src->addr, "lossy", "1");
+	/* without a signal it is like any other */
+	ASSERT_EQ(device_save(self->src, self->stream, 99999), MIB + MIGSIM_HEAD);
+	EXPECT_EQ(attr_read_num(self->src->addr, "lost_bytes"), 0);
+
+	attr_write(self->src->addr, "read_us_per_mib", "300000");
+	ASSERT_EQ(set_state(self->src, STOP_COPY, &fd), 0);
+	alarms(20000);
+	do {
+		n = read(fd, self->stream + done, 100 * KIB);
+		if (n > 0)
+			done += n;
+		else if (n < 0 && errno == EINTR)
+			interrupted++;
+	} while (n > 0 || (n < 0 && errno == EINTR));
+	alarms(0);
+	EXPECT_EQ(n, 0);
+	EXPECT_GT(interrupted, 0);
+	EXPECT_GT(attr_read_num(self->src->addr, "lost_bytes"), 0);
+	EXPECT_EQ(done + attr_read_num(self->src->addr, "lost_bytes"),
+		  MIB + MIGSIM_HEAD);
+	close(fd);
+
+	attr_write(self->dst->addr, "lossy", "1");
+	attr_write(self->dst->addr, "write_us_per_mib", "1000000");
+	ASSERT_EQ(set_state(self->dst, RESUMING, &fd), 0);
+	alarms(20000);
+	EXPECT_EQ(write(fd, self->stream, MIB), -1);
+	EXPECT_EQ(errno, EINTR);
+	alarms(0);
+	EXPECT_EQ(attr_read_num(self->dst->addr, "lost_bytes"), MIB / 2);
+	EXPECT_EQ(attr_read_num(self->dst->addr, "loaded_bytes"), MIB / 2);
 	close(fd);
 }
 

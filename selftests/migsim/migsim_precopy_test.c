@@ -293,6 +293,63 @@ TEST_F(migsim, dirty_rate)
 	devices_close(self);
 }
 
+/* Of Linux 7.1: to be told of new initial data. */
+#define FEATURE_PRECOPY_INFO_V2	12
+
+static int reinit_understood(int device_fd)
+{
+	struct vfio_device_feature feature = {
+		.argsz = sizeof(feature),
+		.flags = VFIO_DEVICE_FEATURE_SET | FEATURE_PRECOPY_INFO_V2,
+	};
+
+	return ioctl(device_fd, VFIO_DEVICE_FEATURE, &feature);
+}
+
+/* Who does not ask to be told of new initial data, finds dirty data. */
+TEST_F(migsim, reinit_unasked)
+{
+	int fd;
+
+	ASSERT_EQ(precopy_open(self, PRECOPY_SIZE), 0);
+	EXPECT_EQ(attr_write(self->src->addr, "reinit", "1"), -EINVAL);
+	ASSERT_EQ(set_state(self->src, PRE_COPY, &fd), 0);
+	ASSERT_GT(round_read(fd, self->stream, MIB), 0);
+	ASSERT_EQ(attr_write(self->src->addr, "reinit", "1"), 0);
+	EXPECT_TRUE(info_is(fd, 0, PRECOPY_SIZE + 2 * MIGSIM_PIECE_HEAD));
+	close(fd);
+	devices_close(self);
+}
+
+TEST_F(migsim, reinit)
+{
+	struct precopy_info info;
+	long len, n;
+	int fd;
+
+	ASSERT_EQ(precopy_open(self, PRECOPY_SIZE), 0);
+	if (reinit_understood(self->src->fd)) {
+		devices_close(self);
+		SKIP(return, "this kernel's VFIO has no PRECOPY_INFOv2");
+	}
+	ASSERT_EQ(set_state(self->src, PRE_COPY, &fd), 0);
+	len = round_read(fd, self->stream, MIB);
+	ASSERT_GT(len, 0);
+	ASSERT_EQ(dirty(self, BLOCK), 0);
+	ASSERT_EQ(attr_write(self->src->addr, "reinit", "1"), 0);
+	ASSERT_EQ(precopy_info(fd, &info), 0);
+	EXPECT_EQ(info.flags, 1);
+	EXPECT_TRUE(info_is(fd, PRECOPY_SIZE + 2 * MIGSIM_PIECE_HEAD, 0));
+	ASSERT_EQ(set_state(self->src, STOP_COPY, NULL), 0);
+	n = stream_read(fd, self->stream + len, STREAM_MAX - len, MIB);
+	ASSERT_GT(n, 0);
+	close(fd);
+	ASSERT_EQ(device_load(self->dst, self->stream, len + n, MIB), 0);
+	if (self->src != self->dst)
+		EXPECT_TRUE(same_payload(self));
+	devices_close(self);
+}
+
 /* A migration is cancelled: what the device wrote stays written. */
 TEST_F(migsim, precopy_cancel)
 {

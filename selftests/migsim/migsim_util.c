@@ -116,7 +116,7 @@ int knobs_reset(const char *addr)
 	static const char *const numbers[] = {
 		"arc_ms", "arc_us", "read_us_per_mib", "write_us_per_mib", "read_chunk",
 		"write_chunk", "headerless", "fail_to_error", "serial", "dirty_rate",
-		"poll", "nonblock",
+		"poll", "nonblock", "read_iter", "lossy",
 	};
 	static const char *const specs[] = {
 		"fail_arc", "reset_at_arc", "fail_read_at", "fail_write_at",

@@ -120,6 +120,29 @@ void migsim_precopy_write(struct migsim_file *file, u64 bytes)
 }
 
 /**
+ * migsim_precopy_reinit - all that is given in PRE_COPY has to be given once more
+ * @file: a data_fd in PRE_COPY
+ *
+ * As initial data, or to a user who would not understand that, as dirty data.
+ *
+ * Context: the file's lock.
+ */
+void migsim_precopy_reinit(struct migsim_file *file)
+{
+	struct migsim_precopy *pre = &file->precopy;
+
+	lockdep_assert_held(&file->lock);
+
+	if (migsim_knows_reinit(file->dev)) {
+		bitmap_zero(pre->dirty, nr_blocks(pre));
+		pre->given = 0;
+		pre->reinit = true;
+	} else {
+		bitmap_set(pre->dirty, 0, DIV_ROUND_UP(pre->given, MIGSIM_BLOCK));
+	}
+}
+
+/**
  * migsim_precopy_catch_up - what has the device written since the last look?
  * @file: a data_fd in PRE_COPY
  *

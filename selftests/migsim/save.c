@@ -135,10 +135,19 @@ static int read_end(struct migsim_file *file, size_t len)
 	return ret;
 }
 
+static ssize_t give(struct migsim_file *file, struct iov_iter *to, size_t len)
+{
+	/* only a reader changes what lies before @end: no lock over the user copy */
+	int ret = copy_segments(file, to, file->pos, len);
+
+	return ret ? ret : read_end(file, len);
+}
+
 static ssize_t read_some(struct migsim_file *file, struct iov_iter *to,
 			 bool nonblock)
 {
 	size_t len = iov_iter_count(to);
+	size_t early = 0;
 	ssize_t ret;
 	u64 rate;
 
@@ -148,14 +157,17 @@ static ssize_t read_some(struct migsim_file *file, struct iov_iter *to,
 	ret = read_begin(file, &len, &rate);
 	if (ret || !len)
 		goto out;
+	if (migsim_file_lossy(file, nonblock)) {
+		early = DIV_ROUND_UP(len, 2);
+		ret = give(file, to, early);
+		if (ret)
+			goto out;
+	}
 	ret = migsim_file_pace(file, rate, len, nonblock);
-	if (ret)
-		goto out;
-	/* only a reader changes what lies before @end: no lock over the user copy */
-	ret = copy_segments(file, to, file->pos, len);
-	if (ret)
-		goto out;
-	ret = read_end(file, len);
+	if (early)
+		ret = migsim_file_lost(file, ret, early);
+	if (!ret)
+		ret = give(file, to, len - early);
 out:
 	mutex_unlock(&file->io_lock);
 	return ret ? ret : len;
@@ -175,6 +187,16 @@ static ssize_t save_read(struct file *f, char __user *buf, size_t len,
 	return read_some(f->private_data, &to, f->f_flags & O_NONBLOCK);
 }
 
+static ssize_t save_read_iter(struct kiocb *iocb, struct iov_iter *to)
+{
+	struct file *f = iocb->ki_filp;
+
+	if (iocb->ki_pos)
+		return -ESPIPE;
+	return read_some(f->private_data, to, iocb->ki_flags & IOCB_NOWAIT ||
+			 f->f_flags & O_NONBLOCK);
+}
+
 static void precopy_info(struct migsim_file *file,
 			 struct vfio_precopy_info *info)
 {
@@ -187,6 +209,11 @@ static void precopy_info(struct migsim_file *file,
 	if (!pre->base)
 		return;
 	migsim_precopy_catch_up(file);
+#ifdef VFIO_PRECOPY_INFO_REINIT
+	if (pre->reinit)
+		info->flags |= VFIO_PRECOPY_INFO_REINIT;
+	pre->reinit = false;
+#endif
 	info->initial_bytes = migsim_precopy_initial(pre);
 	info->dirty_bytes = migsim_precopy_dirty(pre);
 	if (pre->is_initial)
@@ -227,10 +254,9 @@ static long save_ioctl(struct file *f, unsigned int cmd, unsigned long arg)
 static u64 readable_in(struct migsim_file *file)
 {
 	struct migsim_precopy *pre = &file->precopy;
-	ktime_t due = READ_ONCE(file->due_ns);
 
-	if (due)
-		return max_t(s64, ktime_sub(due, ktime_get()), 0);
+	if (READ_ONCE(file->due_ns))
+		return migsim_file_due_in(file);
 	if (file->phase != MIGSIM_FILE_PRECOPY || file->pos < file->end)
 		return 0;
 	if (!pre->base)
@@ -256,26 +282,23 @@ static __poll_t save_poll(struct file *f, poll_table *table)
 	mutex_unlock(&file->lock);
 	if (!ns)
 		return EPOLLIN | EPOLLRDNORM;
-	if (ns != U64_MAX)
-		mod_timer(&file->poll_timer, jiffies + nsecs_to_jiffies(ns) + 1);
+	migsim_file_poll_in(file, ns);
 	return 0;
 }
 
-static const struct file_operations save_fops = {
-	.owner = THIS_MODULE,
-	.read = save_read,
-	.unlocked_ioctl = save_ioctl,
-	.compat_ioctl = compat_ptr_ioctl,
-	.release = migsim_file_release,
-};
+#define SAVE_FOPS				\
+	.owner = THIS_MODULE,			\
+	.unlocked_ioctl = save_ioctl,		\
+	.compat_ioctl = compat_ptr_ioctl,	\
+	.release = migsim_file_release
 
-static const struct file_operations save_poll_fops = {
-	.owner = THIS_MODULE,
-	.read = save_read,
-	.poll = save_poll,
-	.unlocked_ioctl = save_ioctl,
-	.compat_ioctl = compat_ptr_ioctl,
-	.release = migsim_file_release,
+static const struct file_operations save_fops[] = {
+	{ SAVE_FOPS, .read = save_read },
+	[MIGSIM_FOPS_POLL] = { SAVE_FOPS, .read = save_read, .poll = save_poll },
+	[MIGSIM_FOPS_ITER] = { SAVE_FOPS, .read_iter = save_read_iter },
+	[MIGSIM_FOPS_ITER | MIGSIM_FOPS_POLL] = {
+		SAVE_FOPS, .read_iter = save_read_iter, .poll = save_poll,
+	},
 };
 
 static int precopy_start(struct migsim_device *dev, struct migsim_file *file)
@@ -303,12 +326,11 @@ static int precopy_start(struct migsim_device *dev, struct migsim_file *file)
  */
 struct migsim_file *migsim_save_start(struct migsim_device *dev, bool precopy)
 {
-	bool poll = READ_ONCE(dev->knobs.poll);
 	struct migsim_file *file;
 	int ret;
 
-	file = migsim_file_create(dev, poll ? &save_poll_fops : &save_fops,
-				  O_RDONLY, MIGSIM_FILE_PRECOPY);
+	file = migsim_file_create(dev, save_fops, O_RDONLY,
+				  MIGSIM_FILE_PRECOPY);
 	if (IS_ERR(file))
 		return file;
 
@@ -430,53 +452,4 @@ u64 migsim_save_left(struct migsim_device *dev)
 	if (file)
 		mutex_unlock(&file->lock);
 	return left;
-}
-
-/**
- * migsim_save_dirty - the device writes to its memory right now
- * @dev: the device
- * @bytes: how much, rounded up to whole blocks
- *
- * Context: state_mutex.
- * Return: 0, or -EINVAL if it is not in PRE_COPY or has no pre-copy data.
- */
-int migsim_save_dirty(struct migsim_device *dev, u64 bytes)
-{
-	struct migsim_file *file = dev->saving;
-	bool ok;
-
-	if (!file)
-		return -EINVAL;
-	mutex_lock(&file->lock);
-	ok = file->phase == MIGSIM_FILE_PRECOPY && file->precopy.base;
-	if (ok)
-		migsim_precopy_write(file, bytes);
-	mutex_unlock(&file->lock);
-	if (!ok)
-		return -EINVAL;
-	wake_up_all(&file->wait);
-	return 0;
-}
-
-/**
- * migsim_save_dirty_rate - change the knob, with effect from now on
- * @dev: the device
- * @rate: bytes per second
- *
- * Context: state_mutex.
- */
-void migsim_save_dirty_rate(struct migsim_device *dev, u64 rate)
-{
-	struct migsim_file *file = dev->saving;
-
-	if (file) {
-		mutex_lock(&file->lock);
-		if (file->precopy.base)
-			migsim_precopy_catch_up(file);
-	}
-	WRITE_ONCE(dev->knobs.dirty_rate, rate);
-	if (file) {
-		mutex_unlock(&file->lock);
-		wake_up_all(&file->wait);
-	}
 }

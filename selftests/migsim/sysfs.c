@@ -100,7 +100,7 @@ static ssize_t dirty_rate_store(struct device *device,
 	if (ret)
 		return ret;
 	migsim_state_lock(dev);
-	migsim_save_dirty_rate(dev, value);
+	migsim_knob_dirty_rate(dev, value);
 	migsim_state_unlock(dev);
 	return len;
 }
@@ -121,6 +121,8 @@ SCALAR(precopy_size, AT(precopy_size), MIGSIM_PRECOPY_MAX, scalar_store);
 SCALAR(dirty_rate, AT(dirty_rate), MIGSIM_DIRTY_MAX, dirty_rate_store);
 SCALAR(poll, AT(poll), 1, scalar_store);
 SCALAR(nonblock, AT(nonblock), 1, scalar_store);
+SCALAR(read_iter, AT(read_iter), 1, scalar_store);
+SCALAR(lossy, AT(lossy), 1, scalar_store);
 SCALAR(arc_ms, AT(arc_ms), MIGSIM_ARC_MS_MAX, scalar_store);
 SCALAR(arc_us, AT(arc_us), MIGSIM_ARC_US_MAX, scalar_store);
 SCALAR(read_us_per_mib, AT(read_us_per_mib), RATE_MAX, scalar_store);
@@ -231,11 +233,31 @@ static ssize_t dirty_store(struct device *device,
 	if (bytes > MIGSIM_PRECOPY_MAX)
 		return -ERANGE;
 	migsim_state_lock(dev);
-	ret = migsim_save_dirty(dev, bytes);
+	ret = migsim_knob_dirty(dev, bytes);
 	migsim_state_unlock(dev);
 	return ret ? ret : len;
 }
 static DEVICE_ATTR_WO(dirty);
+
+static ssize_t reinit_store(struct device *device,
+			    struct device_attribute *attr, const char *buf,
+			    size_t len)
+{
+	struct migsim_device *dev = migsim_from_dev(device);
+	bool value;
+	int ret;
+
+	ret = kstrtobool(buf, &value);
+	if (ret)
+		return ret;
+	if (!value)
+		return -EINVAL;
+	migsim_state_lock(dev);
+	ret = migsim_knob_reinit(dev);
+	migsim_state_unlock(dev);
+	return ret ? ret : len;
+}
+static DEVICE_ATTR_WO(reinit);
 
 static ssize_t state_show(struct device *device, struct device_attribute *attr,
 			  char *buf)
@@ -271,6 +293,14 @@ static ssize_t loaded_bytes_show(struct device *device,
 			  READ_ONCE(migsim_from_dev(device)->loaded_bytes));
 }
 static DEVICE_ATTR_RO(loaded_bytes);
+
+static ssize_t lost_bytes_show(struct device *device,
+			       struct device_attribute *attr, char *buf)
+{
+	return sysfs_emit(buf, "%llu\n",
+			  READ_ONCE(migsim_from_dev(device)->lost_bytes));
+}
+static DEVICE_ATTR_RO(lost_bytes);
 
 static ssize_t data_files_show(struct device *device,
 			       struct device_attribute *attr, char *buf)
@@ -345,6 +375,9 @@ static struct attribute *migsim_attrs[] = {
 	&migsim_attr_precopy_end.attr,
 	&knob_poll.attr.attr,
 	&knob_nonblock.attr.attr,
+	&knob_read_iter.attr.attr,
+	&knob_lossy.attr.attr,
+	&dev_attr_reinit.attr,
 	&knob_arc_ms.attr.attr,
 	&knob_arc_us.attr.attr,
 	&knob_read_us_per_mib.attr.attr,
@@ -367,6 +400,7 @@ static struct attribute *migsim_attrs[] = {
 	&dev_attr_open.attr,
 	&dev_attr_saved_bytes.attr,
 	&dev_attr_loaded_bytes.attr,
+	&dev_attr_lost_bytes.attr,
 	&dev_attr_data_files.attr,
 	&dev_attr_payload_size.attr,
 	&dev_attr_payload_crc.attr,
