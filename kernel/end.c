@@ -7,7 +7,7 @@
  *    nothing any more.
  * 2. The batch is cancelled: no new arc; wait for those that drivers have begun.
  * 3. Movers are stopped: wait for the step they are in. Now nobody queues
- *    load_work, reads a data file or touches a channel.
+ *    load_work or reclaim_work, reads a data file or touches a channel.
  * 4. load_work is waited for.
  * 5. The peer is told, and the channels are shut down.
  * 6. The devices go to the recover state, all together.
@@ -100,6 +100,7 @@ void migmux_session_stop_movers(struct migmux_session *s)
 			migmux_send_abandon(s->channels[i]);
 		s->channels[i]->frame = NULL;
 	}
+	cancel_delayed_work_sync(&s->reclaim_work);
 	migmux_session_for_each_device(s, dev, i)
 		flush_work(&dev->load_work);
 }

@@ -30,7 +30,7 @@ static bool memory_ready(struct migmux_device *dev)
 	u64 since = dev->stalled_staging;
 
 	lockdep_assert_held(&s->lock);
-	if (!s->staging->nr_free) {
+	if (!migmux_splice_memory(s)) {
 		if (!since)
 			dev->stalled_staging = ktime_get_ns();
 		return false;

@@ -4,6 +4,7 @@
  */
 #include <linux/bvec.h>
 #include <linux/ktime.h>
+#include <linux/module.h>
 #include <linux/net.h>
 #include <linux/uio.h>
 
@@ -66,13 +67,22 @@ static const struct migmux_send_ops copy_ops = {
 	.release = copy_release,
 };
 
+static bool zerocopy = true;
+module_param(zerocopy, bool, 0644);
+MODULE_PARM_DESC(zerocopy,
+		 "channels that are made from now on send without copying, where the socket can (default Y)");
+
 /**
  * migmux_send_choose() - the best way to send through a socket
  * @sock: a socket that can be a channel
  */
 const struct migmux_send_ops *migmux_send_choose(struct socket *sock)
 {
-	return migmux_zerocopy_can(sock) ? &migmux_zerocopy_ops : &copy_ops;
+	if (!READ_ONCE(zerocopy))
+		return &copy_ops;
+	if (migmux_zerocopy_can(sock))
+		return &migmux_zerocopy_ops;
+	return migmux_splice_choose(sock) ?: &copy_ops;
 }
 
 static bool has_work(struct migmux_channel *ch)

@@ -25,7 +25,6 @@
  */
 #include <linux/bvec.h>
 #include <linux/llist.h>
-#include <linux/module.h>
 #include <linux/net.h>
 #include <linux/rcupdate.h>
 #include <linux/skbuff.h>
@@ -42,11 +41,6 @@
 
 /* Below that, pinning and completing costs more than a copy. */
 #define ZEROCOPY_MIN	SZ_16K
-
-static bool zerocopy = true;
-module_param(zerocopy, bool, 0644);
-MODULE_PARM_DESC(zerocopy,
-		 "channels over plain TCP that are made from now on send without copying (default Y)");
 
 static void land(struct work_struct *work);
 
@@ -159,8 +153,7 @@ bool migmux_zerocopy_can(const struct socket *sock)
 {
 	const struct sock *sk = sock->sk;
 
-	return READ_ONCE(zerocopy) &&
-	       (sk->sk_family == AF_INET || sk->sk_family == AF_INET6) &&
+	return (sk->sk_family == AF_INET || sk->sk_family == AF_INET6) &&
 	       sk->sk_protocol == IPPROTO_TCP && !inet_csk_has_ulp(sk) &&
 	       READ_ONCE(sk->sk_prot)->sendmsg == tcp_sendmsg;
 }

@@ -26,6 +26,7 @@
 #include "channel.h"
 #include "hook.h"
 #include "link.h"
+#include "send.h"
 #include "session.h"
 #include "trace.h"
 
@@ -110,6 +111,7 @@ struct migmux_session *migmux_session_create(void)
 	migmux_events_init(&s->events);
 	INIT_WORK(&s->end_work, migmux_session_end_work);
 	INIT_WORK(&s->gone_work, gone_work);
+	INIT_DELAYED_WORK(&s->reclaim_work, migmux_splice_reclaim_work);
 	s->recover = VFIO_MIGMUX_RECOVER_NONE;
 	s->report = migmux_report_create(net);
 	if (!s->report) {

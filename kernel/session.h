@@ -82,6 +82,7 @@ struct net;
  * @end_work: stops everything after a failure
  * @close_work: gives the staging back when the file is closed
  * @gone_work: fails the session because a device is being unregistered
+ * @reclaim_work: looks whether memory has come back, while movers run
  */
 struct migmux_session {
 	struct kref ref;
@@ -126,6 +127,7 @@ struct migmux_session {
 	struct work_struct end_work;
 	struct work_struct close_work;
 	struct work_struct gone_work;
+	struct delayed_work reclaim_work;
 };
 
 /*

@@ -172,6 +172,7 @@ struct migmux_staging *migmux_staging_create(u64 bytes)
 		return ERR_PTR(-ENOMEM);
 	kref_init(&staging->ref);
 	INIT_LIST_HEAD(&staging->free);
+	INIT_LIST_HEAD(&staging->lent);
 	staging->nr_frames = nr;
 	staging->mm = current->mm;
 	mmgrab(staging->mm);
@@ -302,4 +303,55 @@ void migmux_staging_put(struct migmux_staging *staging, struct migmux_frame *fra
 	/* last in, first out: its pages are the warmest */
 	list_add(&frame->node, &staging->free);
 	staging->nr_free++;
+}
+
+/* Are its pages referred to by us, and by where they are mapped, and by nobody else? */
+static bool frame_is_ours(const struct migmux_frame *frame)
+{
+	const struct folio *folio;
+	u32 i;
+
+	for (i = 0; i < frame->nr_bvec; i++) {
+		folio = page_folio(frame->bvec[i].bv_page);
+		if (folio_ref_count(folio) > 1 + folio_mapcount(folio))
+			return false;
+	}
+	/* whoever gave the last one up has read before; we write after */
+	smp_mb();
+	return true;
+}
+
+/**
+ * migmux_staging_lend() - give a frame back of which a socket may still have pages
+ * @staging: the staging
+ * @frame: from migmux_staging_get()
+ *
+ * Context: as migmux_staging_put().
+ */
+void migmux_staging_lend(struct migmux_staging *staging, struct migmux_frame *frame)
+{
+	if (frame_is_ours(frame))
+		migmux_staging_put(staging, frame);
+	else
+		list_add_tail(&frame->node, &staging->lent);
+}
+
+/**
+ * migmux_staging_reclaim() - look which of the frames that were lent are back
+ * @staging: the staging
+ *
+ * Context: the session's lock is held.
+ * Return: whether there is a free frame now.
+ */
+bool migmux_staging_reclaim(struct migmux_staging *staging)
+{
+	struct migmux_frame *frame, *next;
+
+	list_for_each_entry_safe(frame, next, &staging->lent, node) {
+		if (!frame_is_ours(frame))
+			continue;
+		list_del(&frame->node);
+		migmux_staging_put(staging, frame);
+	}
+	return staging->nr_free;
 }

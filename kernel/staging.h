@@ -32,6 +32,7 @@ struct migmux_report;
  * @nr_frames: frames that there are
  * @nr_free: frames that nobody owns; session's lock
  * @free: those; session's lock
+ * @lent: frames of which a socket may still have pages, see send_splice.c; session's lock
  * @frames: all; each owns its chunks
  */
 struct migmux_staging {
@@ -42,6 +43,7 @@ struct migmux_staging {
 	u32 nr_frames;
 	u32 nr_free;
 	struct list_head free;
+	struct list_head lent;
 	struct migmux_frame frames[] __counted_by(nr_frames);
 };
 
@@ -53,5 +55,7 @@ void migmux_staging_drop(struct migmux_staging *staging);
 struct migmux_frame *migmux_staging_get(struct migmux_staging *staging,
 					struct migmux_report *report);
 void migmux_staging_put(struct migmux_staging *staging, struct migmux_frame *frame);
+void migmux_staging_lend(struct migmux_staging *staging, struct migmux_frame *frame);
+bool migmux_staging_reclaim(struct migmux_staging *staging);
 
 #endif /* MIGMUX_STAGING_H */

@@ -11,7 +11,7 @@
 
 static const char * const role_names[] = { "none", "source", "destination" };
 static const char * const link_state_names[] = { "idle", "busy", "dead" };
-static const char * const send_method_names[] = { "copy", "zerocopy" };
+static const char * const send_method_names[] = { "copy", "zerocopy", "splice" };
 static const char * const event_names[] = {
 	[VFIO_MIGMUX_EVENT_MILESTONE] = "milestone",
 	[VFIO_MIGMUX_EVENT_PHASE_START] = "phase_start",

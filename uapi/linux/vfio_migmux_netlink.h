@@ -38,10 +38,13 @@ enum vfio_migmux_link_state {
  * @VFIO_MIGMUX_SEND_METHOD_COPY: The socket takes a copy.
  * @VFIO_MIGMUX_SEND_METHOD_ZEROCOPY: The socket sends from staging itself,
  *   which it holds until the peer has it.
+ * @VFIO_MIGMUX_SEND_METHOD_SPLICE: The socket takes pages of staging, which
+ *   the peer reads (AF_UNIX).
  */
 enum vfio_migmux_send_method {
 	VFIO_MIGMUX_SEND_METHOD_COPY,
 	VFIO_MIGMUX_SEND_METHOD_ZEROCOPY,
+	VFIO_MIGMUX_SEND_METHOD_SPLICE,
 };
 
 /**

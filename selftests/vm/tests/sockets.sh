@@ -120,7 +120,7 @@ check "the connecting end's names" shows out \
 	'.local == "unix:(unnamed)" and .peer == "unix:'$SOCK'"'
 check "the accepting end's names" shows in \
 	'.local == "unix:'$SOCK'" and .peer == "unix:(unnamed)"'
-check "the sending method is to copy" shows out '.send_method == "copy"'
+check "the sending method is to splice" shows out '.send_method == "splice"'
 transfers unix
 links_del
 

@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Sending without copying where a socket takes pages but does not say when it is done with
+ * them.
+ *
+ * AF_UNIX queues the pages themselves at the peer, whose reads, or splices, read them. Such
+ * a frame is lent: it stays out of the free list until each of its pages has only those
+ * references that were there before. So a peer that is slow, or keeps the pages in a pipe,
+ * keeps the frame, and back-pressure is all that it gains.
+ *
+ * 1. The last reference goes where no wake-up follows: the socket tells of an skb that is
+ *    freed before its pages are. So who wants memory looks itself, and while there is none,
+ *    reclaim_work looks again every tick. Sockets that park freed skbs, as TCP does, would
+ *    make this slow; AF_UNIX frees them where they are read.
+ * 2. Nothing waits for a lent frame when a session ends. The staging gives its references
+ *    up, the pages go with the peer's, and nobody writes to them any more.
+ * 3. A VMM can pin its staging, or unmap it. Pins delay a frame, which only its own session
+ *    waits for; what is mapped is counted out.
+ */
+#include <linux/mm.h>
+#include <linux/net.h>
+#include <linux/uio.h>
+#include <linux/workqueue.h>
+#include <net/sock.h>
+
+#include "channel.h"
+#include "send.h"
+#include "session.h"
+#include "staging.h"
+
+/* Below that a copy costs less; and a lent frame is a whole one. */
+#define SPLICE_MIN	SZ_16K
+
+static ssize_t splice(struct migmux_channel *ch, struct migmux_frame *frame, size_t offset)
+{
+	struct msghdr msg = { .msg_flags = MSG_DONTWAIT | MSG_NOSIGNAL | MSG_SPLICE_PAGES };
+
+	if (offset < sizeof(frame->header) || !frame->bvec || frame->bytes < SPLICE_MIN)
+		return migmux_send_copy(ch, frame, offset);
+	iov_iter_bvec(&msg.msg_iter, ITER_SOURCE, frame->bvec, frame->nr_bvec,
+		      frame->bytes);
+	iov_iter_advance(&msg.msg_iter, offset - sizeof(frame->header));
+	return sock_sendmsg(ch->sock, &msg);
+}
+
+/* --- AF_UNIX -------------------------------------------------------------------------- */
+
+static void unix_release(struct migmux_session *s, struct migmux_frame *frame)
+	__must_hold(&s->lock)
+{
+	lockdep_assert_held(&s->lock);
+	migmux_staging_lend(s->staging, frame);
+}
+
+static const struct migmux_send_ops unix_ops = {
+	.method = VFIO_MIGMUX_SEND_METHOD_SPLICE,
+	.send = splice,
+	.release = unix_release,
+};
+
+/**
+ * migmux_splice_choose() - can this socket take pages?
+ * @sock: a socket that can be a channel
+ *
+ * Return: how to send through it, or NULL.
+ */
+const struct migmux_send_ops *migmux_splice_choose(struct socket *sock)
+{
+	return sock->sk->sk_family == AF_UNIX ? &unix_ops : NULL;
+}
+
+/* --- frames that were lent --------------------------------------------------------------- */
+
+/**
+ * migmux_splice_memory() - is there memory for a pump?
+ * @s: the session
+ *
+ * If there is not, and frames are lent, pumps that stall are woken when one is back.
+ *
+ * Context: the session's lock is held.
+ */
+bool migmux_splice_memory(struct migmux_session *s)
+{
+	lockdep_assert_held(&s->lock);
+	if (s->staging->nr_free || migmux_staging_reclaim(s->staging))
+		return true;
+	if (!list_empty(&s->staging->lent))
+		queue_delayed_work(migmux_wq, &s->reclaim_work, 1);
+	return false;
+}
+
+/**
+ * migmux_splice_reclaim_work() - look once more for frames that are back
+ * @work: &migmux_session.reclaim_work; holds no reference: it is cancelled after
+ *	the movers are stopped, who alone begin it
+ */
+void migmux_splice_reclaim_work(struct work_struct *work)
+{
+	struct migmux_session *s = container_of(to_delayed_work(work),
+						struct migmux_session, reclaim_work);
+	bool memory;
+
+	spin_lock(&s->lock);
+	memory = migmux_splice_memory(s);
+	spin_unlock(&s->lock);
+	if (memory)
+		migmux_session_wake_stalled(s);
+}
