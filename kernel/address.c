@@ -2,6 +2,7 @@
 /*
  * Addresses of sockets in words.
  */
+#include <linux/in.h>
 #include <linux/kernel.h>
 #include <linux/minmax.h>
 #include <linux/net.h>
@@ -10,6 +11,7 @@
 #include <linux/string_helpers.h>
 #include <linux/un.h>
 #include <linux/vm_sockets.h>
+#include <net/sock.h>
 
 #include "address.h"
 
@@ -55,7 +57,7 @@ static void name_vsock(char *buf, const struct sockaddr_vm *addr)
 /**
  * migmux_address_name() - an address of a connected socket in words
  * @buf: gets it, MIGMUX_ADDRESS_LEN bytes
- * @sock: a TCP, AF_UNIX or AF_VSOCK socket
+ * @sock: a TCP, MPTCP, AF_UNIX or AF_VSOCK socket
  * @peer: the peer's address, not the socket's own
  *
  * Context: sleeps.
@@ -74,5 +76,7 @@ void migmux_address_name(char *buf, struct socket *sock, bool peer)
 	else if (addr.ss_family == AF_VSOCK)
 		name_vsock(buf, (struct sockaddr_vm *)&addr);
 	else
-		snprintf(buf, MIGMUX_ADDRESS_LEN, "tcp:%pISpc", &addr);
+		snprintf(buf, MIGMUX_ADDRESS_LEN, "%s:%pISpc",
+			 sock->sk->sk_protocol == IPPROTO_MPTCP ? "mptcp" : "tcp",
+			 &addr);
 }

@@ -31,7 +31,8 @@ static DEFINE_MUTEX(channels_lock);
  * What the families differ in, as far as a channel can see it. Each has one wait
  * queue, wakes it when a direction ends or breaks, and lets what came before the
  * end be read: so a verdict is not lost when the peer closes after it.
- * - TCP wakes a writer that met a full socket, when a third is free again.
+ * - TCP wakes a writer that met a full socket, when a third is free again. So does
+ *   MPTCP, which sits on top of it.
  * - AF_UNIX wakes writers when three quarters are free, whoever met what. A close
  *   with unread data is ECONNRESET for the peer, but after all that it can read.
  * - AF_VSOCK wakes writers with each credit that comes and each packet that left. A
@@ -42,7 +43,8 @@ static bool family_can(const struct sock *sk)
 	switch (sk->sk_family) {
 	case AF_INET:
 	case AF_INET6:
-		return sk->sk_protocol == IPPROTO_TCP;
+		return sk->sk_protocol == IPPROTO_TCP ||
+		       sk->sk_protocol == IPPROTO_MPTCP;
 	case AF_UNIX:
 	case AF_VSOCK:
 		return true;
@@ -59,7 +61,7 @@ static int socket_check(struct socket *sock, const char **why)
 		return -EPROTOTYPE;
 	}
 	if (!family_can(sk)) {
-		*why = "a channel needs a TCP (IPv4 or IPv6), AF_UNIX or AF_VSOCK socket";
+		*why = "a channel needs a TCP, MPTCP, AF_UNIX or AF_VSOCK socket";
 		return -EAFNOSUPPORT;
 	}
 	/* all families use TCP's name of that state */

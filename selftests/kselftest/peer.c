@@ -64,12 +64,12 @@ struct peer_confirm peer_confirm(__u32 status)
 }
 
 /* fd[0] connected to an address that the kernel chooses, fd[1] accepted. */
-static int pair_over(int fd[2], struct sockaddr *addr, socklen_t len)
+static int pair_over(int fd[2], struct sockaddr *addr, socklen_t len, int protocol)
 {
-	int server = socket(addr->sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int server = socket(addr->sa_family, SOCK_STREAM | SOCK_CLOEXEC, protocol);
 	int ret = 0;
 
-	fd[0] = socket(addr->sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	fd[0] = socket(addr->sa_family, SOCK_STREAM | SOCK_CLOEXEC, protocol);
 	if (server < 0 || fd[0] < 0 || bind(server, addr, len) ||
 	    listen(server, 1) || getsockname(server, addr, &len) ||
 	    connect(fd[0], addr, len))
@@ -79,15 +79,26 @@ static int pair_over(int fd[2], struct sockaddr *addr, socklen_t len)
 	return ret;
 }
 
-/* TCP over the loopback. */
-int peer_pair(int fd[2])
+static int pair_loopback(int fd[2], int protocol)
 {
 	struct sockaddr_in addr = {
 		.sin_family = AF_INET,
 		.sin_addr.s_addr = htonl(INADDR_LOOPBACK),
 	};
 
-	return pair_over(fd, (struct sockaddr *)&addr, sizeof(addr));
+	return pair_over(fd, (struct sockaddr *)&addr, sizeof(addr), protocol);
+}
+
+/* TCP over the loopback. */
+int peer_pair(int fd[2])
+{
+	return pair_loopback(fd, 0);
+}
+
+/* Wants a kernel that has it, and where it is not switched off. */
+int peer_pair_mptcp(int fd[2])
+{
+	return pair_loopback(fd, IPPROTO_MPTCP);
 }
 
 int peer_pair_unix(int fd[2])
@@ -104,7 +115,7 @@ int peer_pair_vsock(int fd[2])
 		.svm_port = VMADDR_PORT_ANY,
 	};
 
-	return pair_over(fd, (struct sockaddr *)&addr, sizeof(addr));
+	return pair_over(fd, (struct sockaddr *)&addr, sizeof(addr), 0);
 }
 
 static int tls_way(int from, int to, __u8 key)

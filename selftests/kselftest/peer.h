@@ -79,6 +79,7 @@ struct peer_confirm peer_confirm(__u32 status);
 
 /* All of these return 0 or more, or -errno; none waits longer than @ms or 20 s. */
 int peer_pair(int fd[2]);
+int peer_pair_mptcp(int fd[2]);
 int peer_pair_unix(int fd[2]);
 int peer_pair_vsock(int fd[2]);
 int peer_pair_tls(int fd[2]);

@@ -26,6 +26,11 @@ FIXTURE_VARIANT_ADD(socket, tls) {
 	.missing = "the module tls is not loaded",
 };
 
+FIXTURE_VARIANT_ADD(socket, mptcp) {
+	.connect = peer_pair_mptcp,
+	.missing = "the kernel has no MPTCP",
+};
+
 FIXTURE_VARIANT_ADD(socket, unix) { .connect = peer_pair_unix };
 FIXTURE_VARIANT_ADD(socket, vsock) {
 	.connect = peer_pair_vsock,

@@ -20,14 +20,14 @@
 enum { OPT_ON = 256, OPT_TO, OPT_CHANNELS, OPT_TIMEOUT };
 
 static const struct option_desc listen_options[] = {
-	{ OPT_ON, "on", "ADDR", "listen there, tcp:HOST:PORT, unix:PATH or vsock:CID:PORT" },
+	{ OPT_ON, "on", "ADDR", "listen there, [mp]tcp:HOST:PORT, unix:PATH or vsock:CID:PORT" },
 	{ OPT_CHANNELS, "channels", "N", "wait for N connections" },
 	{ OPT_TIMEOUT, "timeout", "S", "give up after S seconds (default: never)" },
 	{ }
 };
 
 static const struct option_desc connect_options[] = {
-	{ OPT_TO, "to", "ADDR", "connect there, tcp:HOST:PORT, unix:PATH or vsock:CID:PORT" },
+	{ OPT_TO, "to", "ADDR", "connect there, [mp]tcp:HOST:PORT, unix:PATH or vsock:CID:PORT" },
 	{ OPT_CHANNELS, "channels", "N", "make N connections" },
 	{ OPT_TIMEOUT, "timeout", "S", "give up after S seconds (default: 10)" },
 	{ }

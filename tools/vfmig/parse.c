@@ -106,7 +106,7 @@ static const char *parse_vsock(const char *arg, struct address *addr)
 }
 
 /**
- * parse_address() - parse tcp:HOST:PORT, unix:PATH or vsock:CID:PORT
+ * parse_address() - parse tcp:HOST:PORT, mptcp:HOST:PORT, unix:PATH or vsock:CID:PORT
  * @arg: the argument
  * @addr: filled in
  */
@@ -115,11 +115,15 @@ const char *parse_address(const char *arg, struct address *addr)
 	memset(addr, 0, sizeof(*addr));
 	if (!strncmp(arg, "tcp:", 4))
 		return parse_tcp(arg + 4, addr);
+	if (!strncmp(arg, "mptcp:", 6)) {
+		addr->mptcp = true;
+		return parse_tcp(arg + 6, addr);
+	}
 	if (!strncmp(arg, "unix:", 5))
 		return parse_unix(arg + 5, addr);
 	if (!strncmp(arg, "vsock:", 6))
 		return parse_vsock(arg + 6, addr);
-	return "want tcp:HOST:PORT, unix:PATH or vsock:CID:PORT";
+	return "want tcp:HOST:PORT, mptcp:HOST:PORT, unix:PATH or vsock:CID:PORT";
 }
 
 /**

@@ -18,6 +18,7 @@ enum address_kind { ADDRESS_TCP, ADDRESS_UNIX, ADDRESS_VSOCK };
  * @kind: which of the others count
  * @host: TCP: name or number, without brackets
  * @port: TCP: name or number
+ * @mptcp: TCP: several paths, where the peer has them too
  * @path: AF_UNIX: a path, or '@' and an abstract name
  * @cid: AF_VSOCK: the context, VMADDR_CID_ANY for "any"
  * @vport: AF_VSOCK: the port
@@ -26,6 +27,7 @@ struct address {
 	enum address_kind kind;
 	char host[256];
 	char port[32];
+	bool mptcp;
 	char path[108];
 	uint32_t cid;
 	uint32_t vport;

@@ -3,6 +3,7 @@
  * From an address on the command line to socket addresses.
  */
 #include <errno.h>
+#include <netinet/in.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
@@ -21,6 +22,7 @@ static int resolve_tcp(const struct address *addr, bool passive, struct addrinfo
 		.ai_socktype = SOCK_STREAM,
 	};
 	int ret = getaddrinfo(addr->host, addr->port, &hints, list);
+	struct addrinfo *ai;
 
 	/* AI_ADDRCONFIG hides loopback addresses where there is no other */
 	if (ret) {
@@ -31,6 +33,9 @@ static int resolve_tcp(const struct address *addr, bool passive, struct addrinfo
 		output_error("%s port %s: %s", addr->host, addr->port, gai_strerror(ret));
 		return -EADDRNOTAVAIL;
 	}
+	/* which getaddrinfo() does not know */
+	for (ai = *list; ai && addr->mptcp; ai = ai->ai_next)
+		ai->ai_protocol = IPPROTO_MPTCP;
 	return 0;
 }
 

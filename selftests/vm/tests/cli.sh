@@ -37,7 +37,7 @@ check "an option without its argument" says 1 "wants an argument" vfmig link lis
 check "options that are needed" says 1 "--to and --channels are needed" vfmig link connect l
 check "an address without a port" says 1 "want tcp:HOST:PORT" \
 	vfmig link connect l --to tcp:10.0.0.1 --channels 1
-check "an address of another kind" says 1 "want tcp:HOST:PORT, unix:PATH or vsock:CID:PORT" \
+check "an address of another kind" says 1 "want tcp:HOST:PORT, mptcp:HOST:PORT, unix:PATH or vsock:CID:PORT" \
 	vfmig link connect l --to udp:host:1 --channels 1
 check "no channels" says 1 "0: " vfmig link connect l --to tcp:127.0.0.1:1 --channels 0
 check "a bad name of a link" says 2 "a link's name is 1 to 31 characters" vfmig link show a/b

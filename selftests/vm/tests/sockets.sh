@@ -2,72 +2,15 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # vm: --devices 4 --timeout 240
 #
-# vfmig over AF_UNIX and vsock, from two devices of a host to two others of the same one:
+# vfmig over AF_UNIX, vsock and MPTCP, from two devices of a host to two others of the same one:
 # the links, their names and files, what is refused, and transfers that arrive.
 
 . /lib/migmux/ktap.sh
 . /lib/migmux/hosts.sh
 . /lib/migmux/migmux.sh
+. /lib/migmux/loop.sh
 
 SOCK=/tmp/vfmig.sock
-
-# out_in ADDR [CHANNELS]: links "in", which listens there, and "out". Says what they say.
-out_in()
-{
-	local listener rc=0
-
-	vfmig link listen in --on "$1" --channels "${2:-2}" --timeout 30 >/tmp/listen.out 2>&1 &
-	listener=$!
-	vfmig link connect out --to "$1" --channels "${2:-2}" --timeout 30 \
-		>/tmp/connect.out 2>&1 || rc=$?
-	wait $listener || rc=$?
-	cat /tmp/listen.out /tmp/connect.out
-	return $rc
-}
-
-links_del()
-{
-	vfmig link del in
-	vfmig link del out
-}
-
-# carry [OPTION...]: from the first two devices to the others. The options are send's.
-carry()
-{
-	local recv rc=0
-
-	vfmig recv -j in "${TO[@]}" --staging 1M >/tmp/recv.json 2>/tmp/recv.err &
-	recv=$!
-	vfmig send -j out "${FROM[@]}" "$@" >/tmp/send.json 2>/tmp/send.err || rc=$?
-	wait $recv || rc=$?
-	((rc == 0)) || cat /tmp/send.err /tmp/recv.err
-	return $rc
-}
-
-# The destinations have what the sources have, and run; the sources do not.
-arrived()
-{
-	[[ $(device_facts "${DEVS[@]:0:2}") == "$(device_facts "${DEVS[@]:2:2}")" ]] ||
-		{ device_facts "${DEVS[@]}"; return 1; }
-	all_in STOP "${DEVS[@]:0:2}" && all_in RUNNING "${DEVS[@]:2:2}"
-}
-
-prepare()
-{
-	knobs_default "$1" || return 1
-	knobs "${DEVS[0]}" seed=$RANDOM state_size="$1"
-	knobs "${DEVS[1]}" seed=$RANDOM state_size="$1"
-}
-
-# shows LINK FILTER: jq's FILTER holds for all channels of the link.
-shows()
-{
-	vfmig link show "$1" -j >/tmp/link.json
-	jq -e "(.channels | length) > 0 and all(.channels[]; $2)" /tmp/link.json >/dev/null &&
-		return
-	cat /tmp/link.json
-	return 1
-}
 
 # fails_with RC WORDS CMD...: fails so, with these words on stderr.
 fails_with()
@@ -81,24 +24,7 @@ fails_with()
 	return 1
 }
 
-transfers()
-{
-	local what=$1 size
-
-	for size in 0 1 65536 5000001; do
-		check "$what: 2 devices with $size bytes" eval "prepare $size && carry && arrived"
-	done
-	check "$what: the source has a budget of 1 MiB" \
-		eval "prepare 8000003 && carry --staging 1M && arrived"
-}
-
-for module in vfio_pci_migsim vfio_migmux; do
-	modprobe $module || skip_all "$module is not built"
-done
-mapfile -t DEVS <<<"$(edu_list)"
-driver_bind vfio_pci_migsim "${DEVS[@]}" || exit 1
-mapfile -t FROM < <(printf 'pci/%s\n' "${DEVS[@]:0:2}")
-mapfile -t TO < <(printf 'pci/%s\n' "${DEVS[@]:2:2}")
+loop_setup
 
 # --- AF_UNIX --------------------------------------------------------------------------------
 
@@ -161,6 +87,27 @@ if modprobe vsock_loopback; then
 	links_del
 else
 	skip "vsock" "vsock_loopback is not built"
+fi
+
+# --- MPTCP ----------------------------------------------------------------------------------
+
+if [[ $(cat /proc/sys/net/mptcp/enabled 2>/dev/null) == 1 ]]; then
+	check "links over MPTCP" out_in mptcp:127.0.0.1:5000
+	check "the connecting end's names" shows out '.peer == "mptcp:127.0.0.1:5000"'
+	check "the accepting end's names" shows in '.local == "mptcp:127.0.0.1:5000"'
+	check "the sending method is to copy" shows out '.send_method == "copy"'
+	transfers MPTCP
+	links_del
+	vfmig link listen in --on mptcp:127.0.0.1:5000 --channels 1 >/tmp/listen.out &
+	listener=$!
+	wait_for 20 grep -q waiting /tmp/listen.out
+	vfmig link connect out --to tcp:127.0.0.1:5000 --channels 1 >/dev/null
+	wait $listener
+	result $? "a peer without MPTCP is served too"
+	check "... by TCP" shows in '.send_method == "zerocopy"'
+	links_del
+else
+	skip "MPTCP" "the kernel has none"
 fi
 
 check "nothing is left of them" host_becomes_clean

@@ -105,7 +105,7 @@ _vfmig()
 		_vfmig_reply "yes no"
 		return ;;
 	--on | --to)
-		_vfmig_reply "tcp: unix: vsock:local: vsock:host: vsock:any:"
+		_vfmig_reply "tcp: mptcp: unix: vsock:local: vsock:host: vsock:any:"
 		return ;;
 	--exec | --staging | --timeout | --channels | --max-parallel | --claim-timeout)
 		return ;;

@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=bash
+#
+# What tests of links from a host to itself share. For bash, after ktap.sh, hosts.sh and
+# migmux.sh.
+#
+#	loop_setup; out_in tcp:127.0.0.1:5000; transfers tcp; links_del
+#
+# Variables: DEVS are four devices: the first two are moved to the others. IN_OPTS and
+# OUT_OPTS are more options of the listening and of the connecting end.
+
+IN_OPTS=()
+OUT_OPTS=()
+
+# Modules and devices. Without them, no test.
+loop_setup()
+{
+	local module
+
+	for module in vfio_pci_migsim vfio_migmux; do
+		modprobe $module || skip_all "$module is not built"
+	done
+	mapfile -t DEVS <<<"$(edu_list)"
+	driver_bind vfio_pci_migsim "${DEVS[@]}" || exit 1
+	mapfile -t FROM < <(printf 'pci/%s\n' "${DEVS[@]:0:2}")
+	mapfile -t TO < <(printf 'pci/%s\n' "${DEVS[@]:2:2}")
+}
+
+# out_in ADDR [CHANNELS]: links "in", which listens there, and "out". Says what they say.
+out_in()
+{
+	local listener rc=0
+
+	vfmig link listen in --on "$1" --channels "${2:-2}" --timeout 30 \
+		"${IN_OPTS[@]}" >/tmp/listen.out 2>&1 &
+	listener=$!
+	vfmig link connect out --to "$1" --channels "${2:-2}" --timeout 30 "${OUT_OPTS[@]}" \
+		>/tmp/connect.out 2>&1 || rc=$?
+	wait $listener || rc=$?
+	cat /tmp/listen.out /tmp/connect.out
+	return $rc
+}
+
+links_del()
+{
+	vfmig link del in
+	vfmig link del out
+}
+
+# carry [OPTION...]: from the first two devices to the others. The options are send's.
+carry()
+{
+	local recv rc=0
+
+	vfmig recv -j in "${TO[@]}" --staging 1M >/tmp/recv.json 2>/tmp/recv.err &
+	recv=$!
+	vfmig send -j out "${FROM[@]}" "$@" >/tmp/send.json 2>/tmp/send.err || rc=$?
+	wait $recv || rc=$?
+	((rc == 0)) || cat /tmp/send.err /tmp/recv.err
+	return $rc
+}
+
+# The destinations have what the sources have, and run; the sources do not.
+arrived()
+{
+	[[ $(device_facts "${DEVS[@]:0:2}") == "$(device_facts "${DEVS[@]:2:2}")" ]] ||
+		{ device_facts "${DEVS[@]}"; return 1; }
+	all_in STOP "${DEVS[@]:0:2}" && all_in RUNNING "${DEVS[@]:2:2}"
+}
+
+prepare()
+{
+	knobs_default "$1" || return 1
+	knobs "${DEVS[0]}" seed=$RANDOM state_size="$1"
+	knobs "${DEVS[1]}" seed=$RANDOM state_size="$1"
+}
+
+# shows LINK FILTER: jq's FILTER holds for all channels of the link.
+shows()
+{
+	vfmig link show "$1" -j >/tmp/link.json
+	jq -e "(.channels | length) > 0 and all(.channels[]; $2)" /tmp/link.json >/dev/null &&
+		return
+	cat /tmp/link.json
+	return 1
+}
+
+transfers()
+{
+	local what=$1 size
+
+	for size in 0 1 65536 5000001; do
+		check "$what: 2 devices with $size bytes" eval "prepare $size && carry && arrived"
+	done
+	check "$what: the source has a budget of 1 MiB" \
+		eval "prepare 8000003 && carry --staging 1M && arrived"
+}
