@@ -31,8 +31,8 @@ static DEFINE_MUTEX(channels_lock);
  * What the families differ in, as far as a channel can see it. Each has one wait
  * queue, wakes it when a direction ends or breaks, and lets what came before the
  * end be read: so a verdict is not lost when the peer closes after it.
- * - TCP wakes a writer that met a full socket, when a third is free again. So does
- *   MPTCP, which sits on top of it.
+ * - TCP wakes a writer that met a full socket, when a third is free again. So do kernel
+ *   TLS and MPTCP, which sit on top of it.
  * - AF_UNIX wakes writers when three quarters are free, whoever met what. A close
  *   with unread data is ECONNRESET for the peer, but after all that it can read.
  * - AF_VSOCK wakes writers with each credit that comes and each packet that left. A
@@ -151,6 +151,7 @@ struct migmux_channel *migmux_channel_create(int fd, const char **why)
 	ch->send = migmux_send_choose(sock);
 	migmux_address_name(ch->local, sock, false);
 	migmux_address_name(ch->peer, sock, true);
+	ch->tls = migmux_tls_info(sock);
 	INIT_LIST_HEAD(&ch->dev_node);
 	INIT_LIST_HEAD(&ch->queue);
 	migmux_mover_init(&ch->mover);
@@ -230,13 +231,15 @@ void migmux_channel_stop(struct migmux_channel *ch)
 
 /**
  * migmux_channel_shutdown() - end a direction of the socket, or both
- * @ch: the channel
+ * @ch: the channel; its mover is stopped
  * @how: as for shutdown(2)
  *
  * Context: sleeps.
  */
 void migmux_channel_shutdown(struct migmux_channel *ch, enum sock_shutdown_cmd how)
 {
+	if (how != SHUT_RD)
+		migmux_tls_bye(ch);
 	kernel_sock_shutdown(ch->sock, how);
 }
 
@@ -290,6 +293,7 @@ bool migmux_channel_await(struct migmux_channel *ch, u32 bytes)
  * Return: 1 when the record is complete (&migmux_channel.have is 0 again), 0 when
  * the peer closed before its first byte, -EAGAIN when there is nothing now,
  * -ECONNABORTED when the peer closed inside the record, or the socket's error.
+ * &migmux_channel.detail says more of an end and of some errors.
  */
 int migmux_channel_recv(struct migmux_channel *ch, void *buf, u32 size)
 {
@@ -298,7 +302,8 @@ int migmux_channel_recv(struct migmux_channel *ch, void *buf, u32 size)
 	int ret;
 
 	migmux_channel_try(ch, MIGMUX_CHANNEL_READABLE);
-	ret = kernel_recvmsg(ch->sock, &msg, &vec, 1, vec.iov_len, msg.msg_flags);
+	iov_iter_kvec(&msg.msg_iter, ITER_DEST, &vec, 1, vec.iov_len);
+	ret = migmux_tls_recv(ch, &msg);
 	if (ret == 0)
 		return ch->have ? -ECONNABORTED : 0;
 	if (ret < 0)
@@ -333,9 +338,12 @@ int migmux_channel_reply(struct migmux_channel *ch, const void *buf, u32 size)
 
 	migmux_channel_try(ch, MIGMUX_CHANNEL_WRITABLE);
 	ret = kernel_sendmsg(ch->sock, &msg, &vec, 1, vec.iov_len);
-	if (ret < 0)
+	if (ret < 0 && ret != -EINTR)
 		return ret;
 	set_bit(MIGMUX_CHANNEL_WRITABLE, &ch->flags);
+	/* a signal came while TLS was busy: the mover's loop sees to it */
+	if (ret < 0)
+		return -EAGAIN;
 	atomic64_add(ret, &ch->sent);
 	ch->have += ret;
 	if (ch->have < size)

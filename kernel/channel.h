@@ -15,6 +15,7 @@
 #include "frame.h"
 #include "mover.h"
 #include "sched.h"
+#include "tls.h"
 
 struct migmux_channel;
 struct migmux_device;
@@ -41,6 +42,8 @@ struct migmux_send_ops {
 	void (*release)(struct migmux_session *s, struct migmux_frame *frame);
 };
 
+#define MIGMUX_CHANNEL_DETAIL_LEN	80
+
 enum migmux_rx_state {
 	MIGMUX_RX_INIT,		/* the channel's first 64 bytes */
 	MIGMUX_RX_PREFIX,	/* first bytes of a packet: which kind? */
@@ -64,10 +67,14 @@ enum migmux_channel_flags {
  * @send: how to send; constant
  * @local: own address in words; constant
  * @peer: the peer's address in words; constant
+ * @tls: how it was encrypted when it became a channel; constant
  * @node: in the module's list of all channels, which knows each socket once
  * @id: number in its link, on the wire and in its session
  * @init_sent: the channel init went out; kept over sessions of a link
  * @init_received: the channel init came in; kept over sessions of a link
+ * @said_bye: TLS's close_notify was sent
+ * @detail: what TLS says about the end of receiving, to be put behind a message: in
+ *	brackets with a blank in front, or empty
  * @sent: bytes sent since the channel was made
  * @received: bytes received since the channel was made
  *
@@ -105,10 +112,13 @@ struct migmux_channel {
 	const struct migmux_send_ops *send;
 	char local[MIGMUX_ADDRESS_LEN];
 	char peer[MIGMUX_ADDRESS_LEN];
+	struct migmux_tls_info tls;
 	struct list_head node;
 	u32 id;
 	bool init_sent;
 	bool init_received;
+	bool said_bye;
+	char detail[MIGMUX_CHANNEL_DETAIL_LEN];
 	atomic64_t sent;
 	atomic64_t received;
 

@@ -15,8 +15,10 @@ static void release(struct kref *ref)
 	struct migmux_link *link = container_of(ref, struct migmux_link, ref);
 	u32 i;
 
-	for (i = 0; i < link->nr_channels; i++)
+	for (i = 0; i < link->nr_channels; i++) {
+		migmux_tls_bye(link->channels[i]);
 		migmux_channel_destroy(link->channels[i]);
+	}
 	kfree(link);
 }
 
@@ -91,6 +93,7 @@ static void info_fill(const struct migmux_link *link, struct migmux_link_info *i
 	info->state = link->state;
 	info->session = link->session;
 	info->nr_channels = link->nr_channels;
+	info->tls = link->tls;
 }
 
 /**
@@ -125,12 +128,13 @@ static void unlist_locked(struct migmux_link *link)
  * migmux_link_new() - make an empty link
  * @net: where
  * @name: its name; a dead link of that name is replaced
+ * @tls: it is to take channels over kernel TLS only
  * @extack: gets the reason of a refusal
  *
  * Context: sleeps.
  * Return: 0, -EINVAL (bad name), -EEXIST, -ENOSPC (too many links), -ENOMEM.
  */
-int migmux_link_new(struct net *net, const char *name,
+int migmux_link_new(struct net *net, const char *name, bool tls,
 		    struct netlink_ext_ack *extack)
 {
 	struct migmux_link_list *list = &migmux_net(net)->links;
@@ -146,6 +150,7 @@ int migmux_link_new(struct net *net, const char *name,
 	kref_init(&link->ref);
 	link->list = list;
 	link->net = net;
+	link->tls = tls;
 	strscpy(link->name, name, sizeof(link->name));
 	link->state = VFIO_MIGMUX_LINK_STATE_IDLE;
 

@@ -16,6 +16,7 @@
 
 #include "address.h"
 #include "report.h"
+#include "tls.h"
 
 struct migmux_channel;
 struct net;
@@ -49,6 +50,7 @@ struct migmux_link_list {
  * @session: id of the session while busy
  * @nr_channels: elements of @channels in use
  * @error: why it is dead
+ * @tls: it takes channels over kernel TLS only; constant
  * @channels: owned, id rising; closed with the link. A dead link keeps them: an
  *	early close could reset a connection and destroy a verdict that the peer
  *	has not read yet. The session has shut them down as far as needed
@@ -73,6 +75,7 @@ struct migmux_link {
 	u32 session;
 	u32 nr_channels;
 	char error[VFIO_MIGMUX_TEXT_SIZE];
+	bool tls;
 	struct migmux_channel *channels[MIGMUX_MAX_CHANNELS];
 };
 
@@ -83,6 +86,7 @@ struct migmux_link_info {
 	u32 session;
 	u32 nr_channels;
 	char error[VFIO_MIGMUX_TEXT_SIZE];
+	bool tls;
 	bool gone;
 };
 
@@ -93,6 +97,7 @@ struct migmux_channel_info {
 	char local[MIGMUX_ADDRESS_LEN];
 	char peer[MIGMUX_ADDRESS_LEN];
 	enum vfio_migmux_send_method method;
+	struct migmux_tls_info tls;
 	u64 sent;
 	u64 received;
 };
@@ -107,7 +112,7 @@ void migmux_link_list_init(struct migmux_link_list *list);
 void migmux_link_list_exit(struct migmux_link_list *list);
 
 /* for netlink */
-int migmux_link_new(struct net *net, const char *name,
+int migmux_link_new(struct net *net, const char *name, bool tls,
 		    struct netlink_ext_ack *extack);
 int migmux_link_del(struct net *net, const char *name,
 		    struct netlink_ext_ack *extack);

@@ -48,6 +48,12 @@ static int channel_add_locked(struct migmux_link *link, int fd, u32 *id,
 		NL_SET_ERR_MSG_FMT(extack, "%.79s", why);
 		return PTR_ERR(ch);
 	}
+	if (link->tls && !ch->tls.version) {
+		NL_SET_ERR_MSG(extack,
+			       "the link is for TLS, and the socket does not do it both ways");
+		migmux_channel_destroy(ch);
+		return -EPROTONOSUPPORT;
+	}
 	*id = free_id_locked(link);
 	ch->id = *id;
 	memmove(&link->channels[*id + 1], &link->channels[*id],
@@ -68,8 +74,9 @@ static int channel_add_locked(struct migmux_link *link, int fd, u32 *id,
  *
  * Context: sleeps.
  * Return: 0, -EINVAL (bad name), -ENOENT, -EBUSY (a session uses the link), -ENOTCONN (the
- * link is dead, or the socket not connected), -ENOSPC (full), or what
- * migmux_channel_create() says of the socket.
+ * link is dead, or the socket not connected), -ENOSPC (full), -EPROTONOSUPPORT (the
+ * link is for TLS, and the socket has none), or what migmux_channel_create() says of
+ * the socket.
  */
 int migmux_link_channel_new(struct net *net, const char *name, int fd, u32 *id,
 			    struct netlink_ext_ack *extack)
@@ -140,8 +147,10 @@ int migmux_link_channel_del(struct net *net, const char *name, u32 id,
 	migmux_link_notify_locked(link, false);
 unlock:
 	mutex_unlock(&list->lock);
-	if (ch)
+	if (ch) {
+		migmux_tls_bye(ch);
 		migmux_channel_destroy(ch);
+	}
 	return err;
 }
 
@@ -156,6 +165,7 @@ static void channel_info_fill(const struct migmux_link *link, u32 pos,
 	strscpy(info->local, ch->local, sizeof(info->local));
 	strscpy(info->peer, ch->peer, sizeof(info->peer));
 	info->method = ch->send->method;
+	info->tls = ch->tls;
 	info->sent = atomic64_read(&ch->sent);
 	info->received = atomic64_read(&ch->received);
 }

@@ -7,7 +7,7 @@
 #include "netlink_gen.h"
 
 #define CHANNEL_SIZE (nla_total_size(VFIO_MIGMUX_LINK_NAME_SIZE) + \
-		      2 * nla_total_size(sizeof(u32)) + \
+		      4 * nla_total_size(sizeof(u32)) + \
 		      nla_total_size(sizeof_field(struct migmux_channel_info, local)) + \
 		      nla_total_size(sizeof_field(struct migmux_channel_info, peer)) + \
 		      2 * nla_total_size_64bit(sizeof(u64)))
@@ -28,7 +28,10 @@ static int channel_put(struct sk_buff *skb, const struct genl_info *info, int fl
 	    nla_put_u64_64bit(skb, VFIO_MIGMUX_A_CHANNEL_SENT, ch->sent,
 			      VFIO_MIGMUX_A_CHANNEL_PAD) ||
 	    nla_put_u64_64bit(skb, VFIO_MIGMUX_A_CHANNEL_RECEIVED, ch->received,
-			      VFIO_MIGMUX_A_CHANNEL_PAD)) {
+			      VFIO_MIGMUX_A_CHANNEL_PAD) ||
+	    (ch->tls.version &&
+	     (nla_put_u32(skb, VFIO_MIGMUX_A_CHANNEL_TLS_VERSION, ch->tls.version) ||
+	      nla_put_u32(skb, VFIO_MIGMUX_A_CHANNEL_TLS_CIPHER, ch->tls.cipher)))) {
 		genlmsg_cancel(skb, hdr);
 		return -EMSGSIZE;
 	}

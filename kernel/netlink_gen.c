@@ -77,8 +77,9 @@ static const struct nla_policy vfio_migmux_set_auto_set_nl_policy[VFIO_MIGMUX_A_
 };
 
 /* VFIO_MIGMUX_CMD_LINK_NEW - do */
-static const struct nla_policy vfio_migmux_link_new_nl_policy[VFIO_MIGMUX_A_LINK_NAME + 1] = {
+static const struct nla_policy vfio_migmux_link_new_nl_policy[VFIO_MIGMUX_A_LINK_TLS + 1] = {
 	[VFIO_MIGMUX_A_LINK_NAME] = { .type = NLA_NUL_STRING, .len = VFIO_MIGMUX_NAME_MAX, },
+	[VFIO_MIGMUX_A_LINK_TLS] = { .type = NLA_FLAG, },
 };
 
 /* VFIO_MIGMUX_CMD_LINK_DEL - do */
@@ -197,7 +198,7 @@ static const struct genl_split_ops vfio_migmux_nl_ops[] = {
 		.cmd		= VFIO_MIGMUX_CMD_LINK_NEW,
 		.doit		= vfio_migmux_nl_link_new_doit,
 		.policy		= vfio_migmux_link_new_nl_policy,
-		.maxattr	= VFIO_MIGMUX_A_LINK_NAME,
+		.maxattr	= VFIO_MIGMUX_A_LINK_TLS,
 		.flags		= GENL_ADMIN_PERM | GENL_CMD_CAP_DO,
 	},
 	{

@@ -9,7 +9,7 @@
 #define LINK_SIZE (nla_total_size(VFIO_MIGMUX_LINK_NAME_SIZE) + \
 		   3 * nla_total_size(sizeof(u32)) + \
 		   nla_total_size(VFIO_MIGMUX_TEXT_SIZE) + \
-		   nla_total_size(0))
+		   2 * nla_total_size(0))
 
 static_assert(sizeof(struct migmux_link_pos) <=
 	      sizeof_field(struct netlink_callback, ctx));
@@ -29,6 +29,7 @@ static int link_put(struct sk_buff *skb, const struct genl_info *info, int flags
 	     nla_put_u32(skb, VFIO_MIGMUX_A_LINK_SESSION, link->session)) ||
 	    (link->error[0] &&
 	     nla_put_string(skb, VFIO_MIGMUX_A_LINK_ERROR, link->error)) ||
+	    (link->tls && nla_put_flag(skb, VFIO_MIGMUX_A_LINK_TLS)) ||
 	    (link->gone && nla_put_flag(skb, VFIO_MIGMUX_A_LINK_GONE))) {
 		genlmsg_cancel(skb, hdr);
 		return -EMSGSIZE;
@@ -51,7 +52,8 @@ int vfio_migmux_nl_link_new_doit(struct sk_buff *skb, struct genl_info *info)
 	name = name_of(info, &err);
 	if (!name)
 		return err;
-	return migmux_link_new(genl_info_net(info), name, info->extack);
+	return migmux_link_new(genl_info_net(info), name,
+			       !!info->attrs[VFIO_MIGMUX_A_LINK_TLS], info->extack);
 }
 
 int vfio_migmux_nl_link_del_doit(struct sk_buff *skb, struct genl_info *info)

@@ -34,7 +34,8 @@ static void fail(struct migmux_channel *ch, int err, const char *what)
 {
 	ch->closed = true;
 	migmux_session_fail(ch->session, err, VFIO_MIGMUX_INDEX_NONE, ch->id,
-			    "channel %u from %s: %s", ch->id, ch->peer, what);
+			    "channel %u from %s: %s%s", ch->id, ch->peer, what,
+			    ch->detail);
 }
 
 static void refuse(struct migmux_channel *ch, const struct migmux_wire_fault *fault)
@@ -102,7 +103,7 @@ static bool ready(struct migmux_mover *mover)
 }
 
 /* All that is known about what will not come any more. */
-static void closed_early(struct migmux_session *s)
+static void closed_early(struct migmux_session *s, const struct migmux_channel *last)
 {
 	struct migmux_device *dev;
 	bool missing;
@@ -115,8 +116,8 @@ static void closed_early(struct migmux_session *s)
 		if (!missing)
 			continue;
 		migmux_session_fail(s, -EPROTO, i, VFIO_MIGMUX_INDEX_NONE,
-				    "device %s: all channels are closed, and frame %u has not come",
-				    dev->idstr, first);
+				    "device %s: all channels are closed, and frame %u has not come%s",
+				    dev->idstr, first, last->detail);
 		return;
 	}
 }
@@ -137,7 +138,7 @@ static void peer_closed(struct migmux_channel *ch)
 	spin_unlock(&s->lock);
 	/* what has not come, the VMM may still hand in */
 	if (all && !s->buffers)
-		closed_early(s);
+		closed_early(s, ch);
 }
 
 /* One record of the channel into ch->buf; true when it is there. */
@@ -340,7 +341,7 @@ static int recv_data(struct migmux_channel *ch)
 		vec.iov_len = left;
 		iov_iter_kvec(&msg.msg_iter, ITER_DEST, &vec, 1, left);
 	}
-	return sock_recvmsg(ch->sock, &msg, msg.msg_flags);
+	return migmux_tls_recv(ch, &msg);
 }
 
 static void step_data(struct migmux_channel *ch)

@@ -195,10 +195,42 @@ static void frame_done(struct migmux_channel *ch)
 		migmux_device_sent_tell(dev, all);
 }
 
+/* More bytes of the frame into the socket; 0 if it takes none now. */
+static ssize_t send_some(struct migmux_channel *ch)
+{
+	ssize_t n;
+
+	migmux_channel_try(ch, MIGMUX_CHANNEL_WRITABLE);
+	n = ch->send->send(ch, ch->frame, ch->offset);
+	/* a signal came while TLS was busy: the mover's loop sees to it */
+	if (n > 0 || n == -EINTR)
+		set_bit(MIGMUX_CHANNEL_WRITABLE, &ch->flags);
+	if (n == -EAGAIN || n == -EINTR)
+		return 0;
+	if (n > 0) {
+		atomic64_add(n, &ch->sent);
+		ch->offset += n;
+	}
+	return n;
+}
+
+/* The whole frame was taken; it is sent when it cannot be lost in the socket. */
+static int flush(struct migmux_channel *ch)
+{
+	int ret;
+
+	migmux_channel_try(ch, MIGMUX_CHANNEL_WRITABLE);
+	ret = migmux_tls_flushed(ch->sock);
+	if (ret > 0)
+		set_bit(MIGMUX_CHANNEL_WRITABLE, &ch->flags);
+	return ret;
+}
+
 static void send_frame(struct migmux_channel *ch)
 {
 	struct migmux_frame *frame;
-	ssize_t n;
+	size_t size;
+	ssize_t n = 1;
 
 	if (!ch->frame) {
 		ch->frame = dequeue(ch);
@@ -207,21 +239,17 @@ static void send_frame(struct migmux_channel *ch)
 	frame = ch->frame;
 	if (!frame)
 		return;
-	migmux_channel_try(ch, MIGMUX_CHANNEL_WRITABLE);
-	n = ch->send->send(ch, frame, ch->offset);
-	if (n == -EAGAIN) {
-		note_block(ch, true);
-		return;
-	}
+	size = sizeof(frame->header) + frame->bytes;
+	if (ch->offset < size)
+		n = send_some(ch);
+	if (ch->offset == size)
+		n = flush(ch);
 	if (n < 0) {
 		broken(ch, n);
 		return;
 	}
-	set_bit(MIGMUX_CHANNEL_WRITABLE, &ch->flags);
-	note_block(ch, false);
-	atomic64_add(n, &ch->sent);
-	ch->offset += n;
-	if (ch->offset == sizeof(frame->header) + frame->bytes)
+	note_block(ch, !n);
+	if (n && ch->offset == size)
 		frame_done(ch);
 }
 

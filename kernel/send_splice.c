@@ -3,6 +3,9 @@
  * Sending without copying where a socket takes pages but does not say when it is done with
  * them.
  *
+ * Kernel TLS is done when the call returns: it encrypts into pages of its own, see
+ * migmux_tls_can_splice().
+ *
  * AF_UNIX queues the pages themselves at the peer, whose reads, or splices, read them. Such
  * a frame is lent: it stays out of the free list until each of its pages has only those
  * references that were there before. So a peer that is slow, or keeps the pages in a pipe,
@@ -33,7 +36,10 @@
 
 static ssize_t splice(struct migmux_channel *ch, struct migmux_frame *frame, size_t offset)
 {
-	struct msghdr msg = { .msg_flags = MSG_DONTWAIT | MSG_NOSIGNAL | MSG_SPLICE_PAGES };
+	struct msghdr msg = {
+		/* not MSG_MORE: TLS would leave a record open that refers to the pages */
+		.msg_flags = MSG_DONTWAIT | MSG_NOSIGNAL | MSG_SPLICE_PAGES,
+	};
 
 	if (offset < sizeof(frame->header) || !frame->bvec || frame->bytes < SPLICE_MIN)
 		return migmux_send_copy(ch, frame, offset);
@@ -42,6 +48,30 @@ static ssize_t splice(struct migmux_channel *ch, struct migmux_frame *frame, siz
 	iov_iter_advance(&msg.msg_iter, offset - sizeof(frame->header));
 	return sock_sendmsg(ch->sock, &msg);
 }
+
+/* --- kernel TLS ----------------------------------------------------------------------- */
+
+static ssize_t tls_send(struct migmux_channel *ch, struct migmux_frame *frame,
+			size_t offset)
+{
+	/* its owner may have changed its mind about that */
+	if (!migmux_tls_can_splice(ch->sock))
+		return migmux_send_copy(ch, frame, offset);
+	return splice(ch, frame, offset);
+}
+
+static void tls_release(struct migmux_session *s, struct migmux_frame *frame)
+	__must_hold(&s->lock)
+{
+	lockdep_assert_held(&s->lock);
+	migmux_staging_put(s->staging, frame);
+}
+
+static const struct migmux_send_ops tls_ops = {
+	.method = VFIO_MIGMUX_SEND_METHOD_SPLICE,
+	.send = tls_send,
+	.release = tls_release,
+};
 
 /* --- AF_UNIX -------------------------------------------------------------------------- */
 
@@ -66,7 +96,9 @@ static const struct migmux_send_ops unix_ops = {
  */
 const struct migmux_send_ops *migmux_splice_choose(struct socket *sock)
 {
-	return sock->sk->sk_family == AF_UNIX ? &unix_ops : NULL;
+	if (sock->sk->sk_family == AF_UNIX)
+		return &unix_ops;
+	return migmux_tls_can_splice(sock) ? &tls_ops : NULL;
 }
 
 /* --- frames that were lent --------------------------------------------------------------- */

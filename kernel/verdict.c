@@ -59,8 +59,8 @@ static void verdict_missing(struct migmux_channel *ch, int err)
 	else
 		migmux_session_fail(ch->session, err ?: -ECONNABORTED,
 				    VFIO_MIGMUX_INDEX_NONE, ch->id,
-				    "channel %u to %s: closed by the destination before its verdict",
-				    ch->id, ch->peer);
+				    "channel %u to %s: closed by the destination before its verdict%s",
+				    ch->id, ch->peer, ch->detail);
 }
 
 static void verdict_bad(struct migmux_channel *ch,
@@ -349,8 +349,8 @@ void migmux_verdict_await(struct migmux_channel *ch)
 	} else if (ret != 1) {
 		migmux_session_fail(s, ret ?: -ECONNABORTED, VFIO_MIGMUX_INDEX_NONE,
 				    ch->id,
-				    "channel %u from %s: closed by the source before it confirmed",
-				    ch->id, ch->peer);
+				    "channel %u from %s: closed by the source before it confirmed%s",
+				    ch->id, ch->peer, ch->detail);
 	} else if (migmux_wire_confirm_decode((void *)ch->buf, &status, &fault)) {
 		migmux_wire_fault_format(text, sizeof(text), &fault);
 		migmux_session_fail(s, -EPROTO, VFIO_MIGMUX_INDEX_NONE, ch->id,

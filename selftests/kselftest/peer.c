@@ -148,6 +148,26 @@ int peer_pair_tls(int fd[2])
 	return peer_pair(fd) ?: peer_tls(fd);
 }
 
+/* A record that is no data, as after a handshake: an alert, or more of a handshake. */
+int peer_send_record(int fd, __u8 type, const void *buf, size_t size)
+{
+	char control[CMSG_SPACE(sizeof(type))] = { 0 };
+	struct iovec vec = { .iov_base = (void *)buf, .iov_len = size };
+	struct msghdr msg = {
+		.msg_iov = &vec,
+		.msg_iovlen = 1,
+		.msg_control = control,
+		.msg_controllen = sizeof(control),
+	};
+	struct cmsghdr *cmsg = CMSG_FIRSTHDR(&msg);
+
+	cmsg->cmsg_level = SOL_TLS;
+	cmsg->cmsg_type = TLS_SET_RECORD_TYPE;
+	cmsg->cmsg_len = CMSG_LEN(sizeof(type));
+	*CMSG_DATA(cmsg) = type;
+	return sendmsg(fd, &msg, MSG_NOSIGNAL) == (ssize_t)size ? 0 : -errno;
+}
+
 static int ready(int fd, short events, int ms)
 {
 	struct pollfd pfd = { .fd = fd, .events = events };
@@ -237,6 +257,30 @@ int peer_recv_frame(int fd, struct peer_frame *frame)
 		return -EPROTO;
 	ret = peer_recv(fd, data, bytes);
 	return ret ? ret : (int)bytes;
+}
+
+/* The type of the next record, 0 at the end, or -errno; its first bytes. */
+int peer_recv_record(int fd, void *buf, size_t size)
+{
+	char control[CMSG_SPACE(sizeof(__u8))] = { 0 };
+	struct iovec vec = { .iov_base = buf, .iov_len = size };
+	struct msghdr msg = {
+		.msg_iov = &vec,
+		.msg_iovlen = 1,
+		.msg_control = control,
+		.msg_controllen = sizeof(control),
+	};
+	struct cmsghdr *cmsg;
+	int ret;
+
+	ret = ready(fd, POLLIN, PATIENCE_MS);
+	if (ret)
+		return ret;
+	ret = recvmsg(fd, &msg, MSG_DONTWAIT);
+	if (ret < 0)
+		return -errno;
+	cmsg = CMSG_FIRSTHDR(&msg);
+	return cmsg && cmsg->cmsg_level == SOL_TLS ? *CMSG_DATA(cmsg) : 0;
 }
 
 /*

@@ -242,6 +242,42 @@ TEST_F(socket, slow_reader)
 	ASSERT_EQ(0, session_wait(VMM->fd, M_SENT, WAIT_MS));
 }
 
+/*
+ * A source that is sent has nothing left that its end could destroy: the session and its
+ * socket are closed at once, while the peer has just begun to read.
+ */
+TEST_F(socket, sent_is_safe)
+{
+	static char want[STREAM_MAX];
+	struct peer_init init;
+	int status;
+	pid_t pid;
+	long size;
+
+	ASSERT_EQ(0, fill(VMM, SIZE));
+	ASSERT_EQ(0, attr_write(VMM->dev[0].addr, "headerless", "1"));
+	size = device_save(&VMM->dev[0], want, sizeof(want));
+	ASSERT_EQ(SIZE, size);
+	ASSERT_EQ(0, set_state(&VMM->dev[0], RUNNING, NULL));
+	ASSERT_EQ(0, source_open(self, variant->connect));
+	pid = fork();
+	ASSERT_LE(0, pid);
+	if (!pid) {
+		/* the parent alone has the session */
+		close(VMM->fd);
+		_exit(peer_recv(self->ch, &init, sizeof(init)) ||
+		      frames_equal(self->ch, want, size));
+	}
+	close(self->ch);
+	self->ch = -1;
+	ASSERT_EQ(0, session_save(VMM->fd, 0, RUNNING, 4 * MIB));
+	EXPECT_EQ(0, session_wait(VMM->fd, M_SENT, WAIT_MS));
+	close(VMM->fd);
+	VMM->fd = -1;
+	ASSERT_EQ(pid, waitpid(pid, &status, 0));
+	EXPECT_EQ(0, status);
+}
+
 /* A channel that sent without copying, until its owner made it a TLS socket. */
 TEST_F(vmm, becomes_tls)
 {

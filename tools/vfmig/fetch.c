@@ -49,6 +49,7 @@ void fetch_link(struct nlattr *attrs, int len, struct link *link)
 	link->channels = attr_u32(tb, VFIO_MIGMUX_A_LINK_CHANNELS);
 	link->session = attr_u32(tb, VFIO_MIGMUX_A_LINK_SESSION);
 	attr_string(tb, VFIO_MIGMUX_A_LINK_ERROR, link->error, sizeof(link->error));
+	link->tls = tb[VFIO_MIGMUX_A_LINK_TLS];
 	link->gone = tb[VFIO_MIGMUX_A_LINK_GONE];
 }
 
@@ -63,6 +64,8 @@ static void fetch_channel(struct nlattr *attrs, int len, struct channel *ch)
 	attr_string(tb, VFIO_MIGMUX_A_CHANNEL_LOCAL, ch->local, sizeof(ch->local));
 	attr_string(tb, VFIO_MIGMUX_A_CHANNEL_PEER, ch->peer, sizeof(ch->peer));
 	ch->send_method = attr_u32(tb, VFIO_MIGMUX_A_CHANNEL_SEND_METHOD);
+	ch->tls_version = attr_u32(tb, VFIO_MIGMUX_A_CHANNEL_TLS_VERSION);
+	ch->tls_cipher = attr_u32(tb, VFIO_MIGMUX_A_CHANNEL_TLS_CIPHER);
 	ch->sent = attr_u64(tb, VFIO_MIGMUX_A_CHANNEL_SENT);
 	ch->received = attr_u64(tb, VFIO_MIGMUX_A_CHANNEL_RECEIVED);
 }

@@ -103,6 +103,10 @@ static struct json_object *json_channel(const struct channel *ch)
 	json_add_string(o, "local", ch->local);
 	json_add_string(o, "peer", ch->peer);
 	json_add_string(o, "send_method", model_send_method_name(ch->send_method));
+	if (ch->tls_version) {
+		json_add_string(o, "tls_version", model_tls_version_name(ch->tls_version));
+		json_add_string(o, "tls_cipher", model_tls_cipher_name(ch->tls_cipher));
+	}
 	json_add_u64(o, "sent", ch->sent);
 	json_add_u64(o, "received", ch->received);
 	return o;
@@ -121,6 +125,7 @@ struct json_object *json_link(const struct link *link, const struct channel_list
 	json_add_string(o, "name", link->name);
 	json_add_string(o, "state", model_link_state_name(link->state));
 	json_add_u64(o, "nr_channels", link->channels);
+	json_add_bool(o, "tls", link->tls);
 	json_add_nonzero(o, "session", link->session);
 	json_add_nonempty(o, "error", link->error);
 	if (link->gone)

@@ -75,7 +75,7 @@ int link_list(struct app *app, const struct command *cmd, int argc, char **argv)
 static void print_link(const struct link *l, const struct channel_list *channels)
 {
 	static const char * const header[] = {
-		"  channel", "local", "peer", "method", "sent", "received",
+		"  channel", "local", "peer", "method", "tls", "sent", "received",
 	};
 	char buf[OUTPUT_UNIT_MAX];
 	struct table t;
@@ -86,7 +86,7 @@ static void print_link(const struct link *l, const struct channel_list *channels
 	if (l->error[0])
 		printf(", %s", l->error);
 	putchar('\n');
-	table_begin(&t, 6, 1U << 0 | 1U << 4 | 1U << 5, header);
+	table_begin(&t, 7, 1U << 0 | 1U << 5 | 1U << 6, header);
 	for (size_t i = 0; i < channels->n; i++) {
 		const struct channel *ch = &channels->v[i];
 
@@ -94,6 +94,11 @@ static void print_link(const struct link *l, const struct channel_list *channels
 		table_cell(&t, "%s", ch->local);
 		table_cell(&t, "%s", ch->peer);
 		table_cell(&t, "%s", model_send_method_name(ch->send_method));
+		if (ch->tls_version)
+			table_cell(&t, "%s %s", model_tls_version_name(ch->tls_version),
+				   model_tls_cipher_name(ch->tls_cipher));
+		else
+			table_cell(&t, "-");
 		table_cell(&t, "%s", output_bytes(buf, ch->sent));
 		table_cell(&t, "%s", output_bytes(buf, ch->received));
 	}

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <linux/tls.h>
+
 #include "model.h"
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
@@ -12,6 +14,18 @@
 static const char * const role_names[] = { "none", "source", "destination" };
 static const char * const link_state_names[] = { "idle", "busy", "dead" };
 static const char * const send_method_names[] = { "copy", "zerocopy", "splice" };
+/* those that kernel TLS knows */
+static const char * const cipher_names[] = {
+	[TLS_CIPHER_AES_GCM_128] = "aes-128-gcm",
+	[TLS_CIPHER_AES_GCM_256] = "aes-256-gcm",
+	[TLS_CIPHER_AES_CCM_128] = "aes-128-ccm",
+	[TLS_CIPHER_CHACHA20_POLY1305] = "chacha20-poly1305",
+	[TLS_CIPHER_SM4_GCM] = "sm4-gcm",
+	[TLS_CIPHER_SM4_CCM] = "sm4-ccm",
+	[TLS_CIPHER_ARIA_GCM_128] = "aria-128-gcm",
+	[TLS_CIPHER_ARIA_GCM_256] = "aria-256-gcm",
+};
+
 static const char * const event_names[] = {
 	[VFIO_MIGMUX_EVENT_MILESTONE] = "milestone",
 	[VFIO_MIGMUX_EVENT_PHASE_START] = "phase_start",
@@ -53,6 +67,16 @@ const char *model_link_state_name(uint32_t state)
 const char *model_send_method_name(uint32_t method)
 {
 	return name_of(send_method_names, ARRAY_SIZE(send_method_names), method);
+}
+
+const char *model_tls_version_name(uint32_t version)
+{
+	return version == TLS_1_3_VERSION ? "1.3" : version == TLS_1_2_VERSION ? "1.2" : "unknown";
+}
+
+const char *model_tls_cipher_name(uint32_t cipher)
+{
+	return name_of(cipher_names, ARRAY_SIZE(cipher_names), cipher);
 }
 
 const char *model_event_name(uint32_t type)

@@ -96,6 +96,8 @@ struct channel {
 	char local[128];
 	char peer[128];
 	uint32_t send_method;
+	uint32_t tls_version;	/* 0 if it is not encrypted */
+	uint32_t tls_cipher;
 	uint64_t sent;
 	uint64_t received;
 };
@@ -106,6 +108,7 @@ struct link {
 	uint32_t channels;
 	uint32_t session;	/* 0 if none uses it */
 	char error[256];
+	bool tls;
 	bool gone;
 };
 
@@ -171,6 +174,8 @@ void *model_grow(void *array, size_t n, size_t size);
 const char *model_role_name(uint32_t role);
 const char *model_link_state_name(uint32_t state);
 const char *model_send_method_name(uint32_t method);
+const char *model_tls_version_name(uint32_t version);
+const char *model_tls_cipher_name(uint32_t cipher);
 const char *model_event_name(uint32_t type);
 const char *model_set_event_name(uint32_t type);
 const char *model_policy_name(unsigned int bit);

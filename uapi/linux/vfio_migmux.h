@@ -155,8 +155,8 @@ struct vfio_migmux_device_remove {
  * @index: out: the channel's index in this session, counted from 0
  * @reserved: must be 0
  *
- * Only before VFIO_MIGMUX_SAVE or VFIO_MIGMUX_LOAD. Sockets are TCP or MPTCP (IPv4
- * or IPv6), AF_UNIX or AF_VSOCK. Errors beside the common ones: ENOTSOCK, EPROTOTYPE,
+ * Only before VFIO_MIGMUX_SAVE or VFIO_MIGMUX_LOAD. Sockets are TCP (IPv4 or
+ * IPv6, with kernel TLS or without), MPTCP, AF_UNIX or AF_VSOCK. Errors beside the common ones: ENOTSOCK, EPROTOTYPE,
  * ENOTCONN, EAFNOSUPPORT, EEXIST, ENOENT (no such device), ENOSPC.
  */
 struct vfio_migmux_channel_add {

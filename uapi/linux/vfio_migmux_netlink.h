@@ -38,8 +38,8 @@ enum vfio_migmux_link_state {
  * @VFIO_MIGMUX_SEND_METHOD_COPY: The socket takes a copy.
  * @VFIO_MIGMUX_SEND_METHOD_ZEROCOPY: The socket sends from staging itself,
  *   which it holds until the peer has it.
- * @VFIO_MIGMUX_SEND_METHOD_SPLICE: The socket takes pages of staging, which
- *   the peer reads (AF_UNIX).
+ * @VFIO_MIGMUX_SEND_METHOD_SPLICE: The socket takes pages of staging: AF_UNIX,
+ *   where the peer reads them, and kernel TLS, which encrypts them at once.
  */
 enum vfio_migmux_send_method {
 	VFIO_MIGMUX_SEND_METHOD_COPY,
@@ -193,6 +193,7 @@ enum {
 	VFIO_MIGMUX_A_LINK_SESSION,
 	VFIO_MIGMUX_A_LINK_ERROR,
 	VFIO_MIGMUX_A_LINK_GONE,
+	VFIO_MIGMUX_A_LINK_TLS,
 
 	__VFIO_MIGMUX_A_LINK_MAX,
 	VFIO_MIGMUX_A_LINK_MAX = (__VFIO_MIGMUX_A_LINK_MAX - 1)
@@ -208,6 +209,8 @@ enum {
 	VFIO_MIGMUX_A_CHANNEL_SENT,
 	VFIO_MIGMUX_A_CHANNEL_RECEIVED,
 	VFIO_MIGMUX_A_CHANNEL_PAD,
+	VFIO_MIGMUX_A_CHANNEL_TLS_VERSION,
+	VFIO_MIGMUX_A_CHANNEL_TLS_CIPHER,
 
 	__VFIO_MIGMUX_A_CHANNEL_MAX,
 	VFIO_MIGMUX_A_CHANNEL_MAX = (__VFIO_MIGMUX_A_CHANNEL_MAX - 1)
