@@ -6,10 +6,12 @@ KDIR ?= /lib/modules/$(shell uname -r)/build
 BUILD ?= $(CURDIR)/build
 PREFIX ?= /usr/local
 DESTDIR ?=
+# no: vfmig without --tls, which needs no GnuTLS
+TLS ?= yes
 
 # For tools/vfmig, selftests and scripts. An absolute path: they run elsewhere.
 override BUILD := $(abspath $(BUILD))
-export BUILD PREFIX DESTDIR
+export BUILD PREFIX DESTDIR TLS
 
 VM := selftests/vm
 
@@ -42,7 +44,8 @@ need-libs:
 	@set -e; need() { pkg-config --exists $$1 || \
 		{ echo "$$1 is missing: install the package $$2" >&2; exit 1; }; }; \
 	need libnl-3.0 libnl-3-dev; need libnl-genl-3.0 libnl-genl-3-dev; \
-	need json-c libjson-c-dev
+	need json-c libjson-c-dev; \
+	[ "$(TLS)" = no ] || need gnutls "libgnutls28-dev, or build with TLS=no"
 
 # Links to files that are gone would still be compiled.
 farm: need-kdir

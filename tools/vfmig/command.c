@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "command.h"
+#include "tls.h"
 
 #define MAX_OPTIONS 16
 
@@ -121,7 +122,7 @@ int command_option(struct app *app, const struct command *cmd, int argc, char **
 			app->status = VFMIG_OK;
 			return -1;
 		case 'V':
-			printf("vfmig " VFMIG_VERSION "\n");
+			printf("vfmig " VFMIG_VERSION " (%s)\n", tls_library());
 			app->status = VFMIG_OK;
 			return -1;
 		case ':':

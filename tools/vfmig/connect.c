@@ -18,6 +18,7 @@
 #include "output.h"
 #include "resolve.h"
 #include "sockfile.h"
+#include "tls.h"
 
 #define RETRY_MS 100
 
@@ -67,6 +68,16 @@ static void tune(int fd, const struct address *addr)
 	setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof(idle));
 	setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &interval, sizeof(interval));
 	setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &probes, sizeof(probes));
+}
+
+static int secure(struct tls *tls, int fd, unsigned int number, unsigned int of)
+{
+	char why[TLS_WHY_MAX];
+	int ret = tls ? tls_handshake(tls, fd, why) : 0;
+
+	if (ret)
+		output_error("no TLS on connection %u of %u: %s", number, of, why);
+	return ret;
 }
 
 /* What the kernel's error means here, or its usual text. */
@@ -150,7 +161,8 @@ static int accept_one(int listener, uint64_t deadline)
 /**
  * connect_listen() - accept connections
  * @addr: where
- * @timeout_ms: for all of them, CONNECT_FOREVER is no limit
+ * @tls: credentials for TLS on each of them, or NULL
+ * @timeout_ms: for all of them, CONNECT_FOREVER is no limit; a handshake has its own
  * @fds: filled with @n sockets on success
  * @n: how many
  * @progress: called with 0 when it listens, then for each connection
@@ -158,8 +170,8 @@ static int accept_one(int listener, uint64_t deadline)
  *
  * Return: 0, or a negative errno after it said why.
  */
-int connect_listen(const struct address *addr, uint32_t timeout_ms, int *fds, unsigned int n,
-		   connect_progress_fn progress, void *arg)
+int connect_listen(const struct address *addr, struct tls *tls, uint32_t timeout_ms, int *fds,
+		   unsigned int n, connect_progress_fn progress, void *arg)
 {
 	uint64_t deadline = deadline_of(timeout_ms);
 	struct sockfile file = { 0 };
@@ -181,6 +193,11 @@ int connect_listen(const struct address *addr, uint32_t timeout_ms, int *fds, un
 			break;
 		}
 		tune(fds[i], addr);
+		ret = secure(tls, fds[i], i + 1, n);
+		if (ret) {
+			close_all(fds, i + 1);
+			break;
+		}
 		progress(i + 1, n, arg);
 	}
 	close(listener);
@@ -257,7 +274,8 @@ static int connect_one(const struct address *addr, const struct addrinfo *list,
 /**
  * connect_to() - make connections
  * @addr: where to
- * @timeout_ms: for all of them
+ * @tls: credentials for TLS on each of them, or NULL
+ * @timeout_ms: for all of them; a handshake has its own
  * @fds: filled with @n sockets on success
  * @n: how many
  * @progress: called for each connection
@@ -265,8 +283,8 @@ static int connect_one(const struct address *addr, const struct addrinfo *list,
  *
  * Return: 0, or a negative errno after it said why.
  */
-int connect_to(const struct address *addr, uint32_t timeout_ms, int *fds, unsigned int n,
-	       connect_progress_fn progress, void *arg)
+int connect_to(const struct address *addr, struct tls *tls, uint32_t timeout_ms, int *fds,
+	       unsigned int n, connect_progress_fn progress, void *arg)
 {
 	uint64_t deadline = deadline_of(timeout_ms);
 	char name[RESOLVE_NAME_MAX];
@@ -291,6 +309,11 @@ int connect_to(const struct address *addr, uint32_t timeout_ms, int *fds, unsign
 			break;
 		}
 		tune(fds[i], addr);
+		ret = secure(tls, fds[i], i + 1, n);
+		if (ret) {
+			close_all(fds, i + 1);
+			break;
+		}
 		progress(i + 1, n, arg);
 	}
 	resolve_done(&targets);

@@ -1,37 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * vfmig link: list, show, listen, connect, del.
+ * vfmig link: list, show, del. The other commands are in link_make.c.
  */
 #include <errno.h>
-#include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
-#include "connect.h"
 #include "fetch.h"
+#include "link.h"
 #include "objects.h"
 #include "output.h"
 #include "parse.h"
-
-#define MAX_CHANNELS 1024
-#define CONNECT_TIMEOUT_MS 10000
-
-enum { OPT_ON = 256, OPT_TO, OPT_CHANNELS, OPT_TIMEOUT };
-
-static const struct option_desc listen_options[] = {
-	{ OPT_ON, "on", "ADDR", "listen there, [mp]tcp:HOST:PORT, unix:PATH or vsock:CID:PORT" },
-	{ OPT_CHANNELS, "channels", "N", "wait for N connections" },
-	{ OPT_TIMEOUT, "timeout", "S", "give up after S seconds (default: never)" },
-	{ }
-};
-
-static const struct option_desc connect_options[] = {
-	{ OPT_TO, "to", "ADDR", "connect there, [mp]tcp:HOST:PORT, unix:PATH or vsock:CID:PORT" },
-	{ OPT_CHANNELS, "channels", "N", "make N connections" },
-	{ OPT_TIMEOUT, "timeout", "S", "give up after S seconds (default: 10)" },
-	{ }
-};
 
 static void print_links(const struct link_list *list)
 {
@@ -126,9 +105,16 @@ static int link_show(struct app *app, const struct command *cmd, int argc, char 
 	return app->status;
 }
 
-static int talk_link(struct genl *g, uint8_t cmd, const char *name)
+/**
+ * link_forget() - have the kernel delete a link
+ * @g: the socket
+ * @name: the link
+ *
+ * Return: as genl_talk().
+ */
+int link_forget(struct genl *g, const char *name)
 {
-	struct nl_msg *msg = genl_request(g, cmd, 0);
+	struct nl_msg *msg = genl_request(g, VFIO_MIGMUX_CMD_LINK_DEL, 0);
 
 	nla_put_string(msg, VFIO_MIGMUX_A_LINK_NAME, name);
 	return genl_talk(g, msg, NULL, NULL);
@@ -141,168 +127,10 @@ static int link_del(struct app *app, const struct command *cmd, int argc, char *
 
 	if (!name || genl_open(&g, app))
 		return app->status;
-	if (talk_link(&g, VFIO_MIGMUX_CMD_LINK_DEL, name))
+	if (link_forget(&g, name))
 		app->status = genl_complain(&g, "cannot delete link", name);
 	genl_close(&g);
 	return app->status;
-}
-
-/* What listen and connect were asked for. */
-struct make {
-	const char *name;
-	const char *where;
-	struct address addr;
-	uint32_t channels;
-	uint32_t timeout_ms;
-	bool listen;
-	bool json;
-};
-
-static int make_options(struct app *app, const struct command *cmd, int argc, char **argv,
-			struct make *m)
-{
-	const char *wrong;
-	uint32_t seconds;
-	int opt;
-
-	while ((opt = command_option(app, cmd, argc, argv)) > 0) {
-		wrong = NULL;
-		if (opt == OPT_ON || opt == OPT_TO) {
-			wrong = parse_address(optarg, &m->addr);
-			m->where = optarg;
-		} else if (opt == OPT_CHANNELS) {
-			wrong = parse_u32(optarg, 1, MAX_CHANNELS, &m->channels);
-		} else if (opt == OPT_TIMEOUT) {
-			wrong = parse_u32(optarg, 0, 1000000, &seconds);
-			m->timeout_ms = wrong ? 0 : seconds * 1000;
-		}
-		if (wrong) {
-			command_usage(app, "%s: %s", optarg, wrong);
-			return -1;
-		}
-	}
-	if (opt < 0)
-		return -1;
-	if (!m->where || !m->channels) {
-		command_usage(app, "--%s and --channels are needed", m->listen ? "on" : "to");
-		return -1;
-	}
-	m->json = app->json;
-	m->name = command_name(app, cmd, argc, argv, parse_name);
-	return m->name ? 0 : -1;
-}
-
-static void show_progress(unsigned int number, unsigned int of, void *arg)
-{
-	struct make *m = arg;
-
-	if (m->json)
-		return;
-	if (!number)
-		printf("%s: waiting for %u connection%s on %s\n", m->name, of,
-		       of == 1 ? "" : "s", m->where);
-	else if (number == of)
-		printf("%s: %u of %u connected\n", m->name, number, of);
-	fflush(stdout);
-}
-
-/* Refuse before anybody waits for connections that could not be used. */
-static int check_free(struct genl *g, const char *name)
-{
-	struct link_list list = { 0 };
-	int ret = fetch_links(g, name, &list);
-
-	if (!ret && list.n && list.v[0].state != VFIO_MIGMUX_LINK_STATE_DEAD) {
-		output_error("link %s exists: delete it first with vfmig link del %s", name, name);
-		ret = VFMIG_REFUSED;
-	} else if (ret == -ENOENT || ret == -ENODEV) {
-		ret = 0;
-	} else if (ret) {
-		ret = genl_complain(g, "cannot make link", name);
-	}
-	free(list.v);
-	return ret;
-}
-
-static int give_sockets(struct genl *g, const struct make *m, const int *fds)
-{
-	struct nl_msg *msg;
-
-	if (talk_link(g, VFIO_MIGMUX_CMD_LINK_NEW, m->name))
-		return genl_complain(g, "cannot make link", m->name);
-	for (uint32_t i = 0; i < m->channels; i++) {
-		msg = genl_request(g, VFIO_MIGMUX_CMD_CHANNEL_NEW, 0);
-		nla_put_string(msg, VFIO_MIGMUX_A_CHANNEL_LINK, m->name);
-		nla_put_s32(msg, VFIO_MIGMUX_A_CHANNEL_SOCKET_FD, fds[i]);
-		if (genl_talk(g, msg, NULL, NULL)) {
-			genl_complain(g, "cannot add a channel to link", m->name);
-			talk_link(g, VFIO_MIGMUX_CMD_LINK_DEL, m->name);
-			return VFMIG_REFUSED;
-		}
-	}
-	return 0;
-}
-
-static int show_made(struct genl *g, const struct make *m)
-{
-	struct channel_list channels = { 0 };
-	struct link_list list = { 0 };
-
-	if (!m->json)
-		return 0;
-	if (!fetch_links(g, m->name, &list) && !fetch_channels(g, m->name, &channels) && list.n)
-		json_finish(json_link(&list.v[0], &channels), stdout, false);
-	free(channels.v);
-	free(list.v);
-	return 0;
-}
-
-static int make_link(struct app *app, struct make *m)
-{
-	int fds[MAX_CHANNELS];
-	struct genl g;
-	int ret;
-
-	if (genl_open(&g, app))
-		return app->status;
-	ret = check_free(&g, m->name);
-	if (ret)
-		goto out_close;
-	if (m->listen)
-		ret = connect_listen(&m->addr, m->timeout_ms, fds, m->channels, show_progress, m);
-	else
-		ret = connect_to(&m->addr, m->timeout_ms, fds, m->channels, show_progress, m);
-	if (ret) {
-		ret = VFMIG_REFUSED;
-		goto out_close;
-	}
-	ret = give_sockets(&g, m, fds);
-	/* the link has its own references */
-	for (uint32_t i = 0; i < m->channels; i++)
-		close(fds[i]);
-	if (!ret)
-		ret = show_made(&g, m);
-out_close:
-	genl_close(&g);
-	return ret;
-}
-
-static int link_listen(struct app *app, const struct command *cmd, int argc, char **argv)
-{
-	struct make m = { .listen = true, .timeout_ms = CONNECT_FOREVER };
-
-	if (make_options(app, cmd, argc, argv, &m))
-		return app->status;
-	return make_link(app, &m);
-}
-
-static int link_connect(struct app *app, const struct command *cmd, int argc, char **argv)
-{
-	struct make m = { .timeout_ms = CONNECT_TIMEOUT_MS };
-
-	if (make_options(app, cmd, argc, argv, &m))
-		return app->status;
-	return make_link(app, &m);
 }
 
 const struct command link_commands[] = {
@@ -315,11 +143,11 @@ const struct command link_commands[] = {
 		.help = "show a link and its channels",
 	}, {
 		.name = "listen", .args = "LINK", .run = link_listen,
-		.options = listen_options, .min_args = 1, .max_args = 1,
+		.options = link_listen_options, .min_args = 1, .max_args = 1,
 		.help = "accept connections and make a link of them",
 	}, {
 		.name = "connect", .args = "LINK", .run = link_connect,
-		.options = connect_options, .min_args = 1, .max_args = 1,
+		.options = link_connect_options, .min_args = 1, .max_args = 1,
 		.help = "make connections and make a link of them",
 	}, {
 		.name = "del", .args = "LINK", .run = link_del,

@@ -40,6 +40,7 @@ _vfmig_reply()
 _vfmig_arguments()
 {
 	local common="--json --help"
+	local tls="--tls --tls-cert --tls-key --tls-ca --tls-peer"
 	local words="none stop copy start resume setup barrier"
 	local set="--max-parallel --claim-timeout --allow-no-p2p $common"
 	local transfer="--exec --staging --timeout --no-verdict --no-p2p --progress $common"
@@ -62,9 +63,9 @@ _vfmig_arguments()
 	link/show | link/del)
 		_vfmig_reply "$(_vfmig_links) $common" ;;
 	link/listen)
-		_vfmig_reply "--on --channels --timeout $common" ;;
+		_vfmig_reply "--on --channels --timeout $tls $common" ;;
 	link/connect)
-		_vfmig_reply "--to --channels --timeout $common" ;;
+		_vfmig_reply "--to --channels --timeout $tls $common" ;;
 	session/show)
 		_vfmig_reply "$(_vfmig_sessions) $common" ;;
 	session/timeline)
@@ -92,7 +93,7 @@ _vfmig()
 	fi
 
 	case $prev in
-	--svg | --ready-file)
+	--svg | --ready-file | --tls-cert | --tls-key | --tls-ca)
 		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
 		return ;;
 	--progress)
@@ -107,7 +108,8 @@ _vfmig()
 	--on | --to)
 		_vfmig_reply "tcp: mptcp: unix: vsock:local: vsock:host: vsock:any:"
 		return ;;
-	--exec | --staging | --timeout | --channels | --max-parallel | --claim-timeout)
+	--exec | --staging | --timeout | --channels | --max-parallel | --claim-timeout | \
+	--tls-peer)
 		return ;;
 	esac
 

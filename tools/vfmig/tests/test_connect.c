@@ -53,7 +53,7 @@ static void connect_child(const struct address *addr)
 	int fds[NR];
 	char byte;
 
-	if (connect_to(addr, 5000, fds, NR, count, &seen) || seen != NR)
+	if (connect_to(addr, NULL, 5000, fds, NR, count, &seen) || seen != NR)
 		_exit(1);
 	if (fcntl(fds[0], F_GETFL) & O_NONBLOCK)
 		_exit(1);
@@ -74,7 +74,7 @@ static void test_pair(const struct address *addr, const char *what)
 		connect_child(addr);
 	/* long enough for the peer to be refused and to try again */
 	usleep(300 * 1000);
-	ret = connect_listen(addr, 5000, fds, NR, count, &seen);
+	ret = connect_listen(addr, NULL, 5000, fds, NR, count, &seen);
 	test_result(!ret && seen == NR, "%d connections come to %s", NR, what);
 	if (!ret)
 		for (int i = 0; i < NR; i++)
@@ -115,14 +115,14 @@ static void test_unix(void)
 	test_pair(&addr, "a path");
 	test_result(access(addr.path, F_OK), "... and the file is gone");
 	test_pair(&abstract, "an abstract name");
-	test_result(connect_to(&addr, 0, fds, NR, count, &seen) == -ENOENT,
+	test_result(connect_to(&addr, NULL, 0, fds, NR, count, &seen) == -ENOENT,
 		    "a path with nobody");
-	test_result(connect_listen(&addr, 0, fds, NR, mode, &seen) == -ETIMEDOUT &&
+	test_result(connect_listen(&addr, NULL, 0, fds, NR, mode, &seen) == -ETIMEDOUT &&
 		    seen == (S_IFSOCK | 0600), "the file is the owner's alone");
 	test_result(access(addr.path, F_OK), "... and gone when nobody comes");
 
 	file = open(addr.path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
-	test_result(connect_listen(&addr, 0, fds, NR, count, &seen) == -EEXIST &&
+	test_result(connect_listen(&addr, NULL, 0, fds, NR, count, &seen) == -EEXIST &&
 		    !access(addr.path, F_OK), "a file that is not a socket is left alone");
 	close(file);
 	unlink(addr.path);
@@ -146,13 +146,13 @@ static void test_stale(void)
 
 	if (bind(server, (struct sockaddr *)&sa, sizeof(sa)) || listen(server, 1))
 		seen = 99;
-	test_result(!seen && connect_listen(&addr, 0, fds, NR, count, &seen) == -EADDRINUSE,
+	test_result(!seen && connect_listen(&addr, NULL, 0, fds, NR, count, &seen) == -EADDRINUSE,
 		    "where another listens");
 	test_result(no_connection(server),
 		    "... who does not notice");
 	close(server);
 	test_result(!access(addr.path, F_OK) &&
-		    connect_listen(&addr, 0, fds, NR, count, &seen) == -ETIMEDOUT,
+		    connect_listen(&addr, NULL, 0, fds, NR, count, &seen) == -ETIMEDOUT,
 		    "where nobody listens any more");
 	unlink(addr.path);
 }
@@ -165,12 +165,12 @@ static void test_timeouts(void)
 
 	if (free_port("127.0.0.1", &addr))
 		return;
-	test_result(connect_to(&addr, 300, fds, NR, count, &seen) == -ECONNREFUSED,
+	test_result(connect_to(&addr, NULL, 300, fds, NR, count, &seen) == -ECONNREFUSED,
 		    "nobody listens: refused in the end");
-	test_result(connect_listen(&addr, 100, fds, NR, count, &seen) == -ETIMEDOUT,
+	test_result(connect_listen(&addr, NULL, 100, fds, NR, count, &seen) == -ETIMEDOUT,
 		    "nobody comes: timed out");
 	strcpy(addr.port, "no-such-service");
-	test_result(connect_to(&addr, 100, fds, NR, count, &seen) < 0, "unknown port name");
+	test_result(connect_to(&addr, NULL, 100, fds, NR, count, &seen) < 0, "unknown port name");
 }
 
 void test_connect(void)
