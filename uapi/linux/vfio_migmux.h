@@ -156,8 +156,10 @@ struct vfio_migmux_device_remove {
  * @reserved: must be 0
  *
  * Only before VFIO_MIGMUX_SAVE or VFIO_MIGMUX_LOAD. Sockets are TCP (IPv4 or
- * IPv6, with kernel TLS or without), MPTCP, AF_UNIX or AF_VSOCK. Errors beside the common ones: ENOTSOCK, EPROTOTYPE,
- * ENOTCONN, EAFNOSUPPORT, EEXIST, ENOENT (no such device), ENOSPC.
+ * IPv6, with kernel TLS or without), MPTCP, AF_UNIX or AF_VSOCK.
+ *
+ * Errors beside the common ones: ENOTSOCK, EPROTOTYPE, ENOTCONN, EAFNOSUPPORT,
+ * EEXIST, ENOENT (no such device), ENOSPC.
  */
 struct vfio_migmux_channel_add {
 	__u32 argsz;
