@@ -17,6 +17,7 @@ void frames_add(struct frame *frame)
 	frames = frame;
 	nr_frames++;
 	nr_sent += frame->sent;
+	pthread_cond_signal(&one_more);
 	pthread_mutex_unlock(&lock);
 }
 
@@ -28,6 +29,18 @@ static struct frame *find(unsigned int device, uint32_t idx)
 		if (frame->device == device && frame->idx == idx)
 			return frame;
 	return NULL;
+}
+
+/* A packet of a device, as soon as it is there. */
+struct frame *frames_wait(unsigned int device, uint32_t idx)
+{
+	struct frame *frame;
+
+	pthread_mutex_lock(&lock);
+	while (!(frame = find(device, idx)))
+		pthread_cond_wait(&one_more, &lock);
+	pthread_mutex_unlock(&lock);
+	return frame;
 }
 
 /* A device's last packet, which has come. */

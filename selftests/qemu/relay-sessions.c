@@ -19,6 +19,7 @@
 static struct vfio_set devices;
 static char idstrs[DEVICES_MAX][IDSTR_SIZE];
 static int session = -1;
+static int data_fds[DEVICES_MAX];
 static int load_channels[DEVICES_MAX][CONNS_MAX];
 
 /* A call of libvfmig's must not fail. */
@@ -41,10 +42,21 @@ static void channel_pair(int fd[2], unsigned int device)
 	close(fd[0]);
 }
 
-/* A session with all devices, whose data files it adopts if they are moved to @state. */
-static void session_begin(unsigned int state)
+/* The VMM's own arcs, where sessions adopt. */
+static void move_all(unsigned int state)
 {
-	int i, data_fd = -1;
+	int i;
+
+	for (i = 0; options.adopt && i < devices.n; i++)
+		if (vfio_state_set(devices.dev[i].fd, state, &data_fds[i]))
+			die("%s does not reach %s", devices.dev[i].addr,
+			    vfio_state_name(state));
+}
+
+/* A session with all devices, or all data files. */
+static void session_begin(void)
+{
+	int i;
 
 	session = vfmig_open();
 	must(session, "opening /dev/vfio/migmux");
@@ -53,12 +65,18 @@ static void session_begin(unsigned int state)
 		     "adding a device");
 		if (!options.adopt)
 			continue;
-		if (vfio_state_set(devices.dev[i].fd, state, &data_fd))
-			die("%s does not reach %s", devices.dev[i].addr,
-			    vfio_state_name(state));
-		must(vfmig_data_fd(session, i, data_fd, 0), "adopting a data file");
-		close(data_fd);
+		must(vfmig_data_fd(session, i, data_fds[i], 0), "adopting a data file");
+		close(data_fds[i]);
 	}
+}
+
+/* The name of a device, its length; 0 if there is no such device. */
+int sessions_named(unsigned int device, char name[IDSTR_SIZE])
+{
+	if (device >= devices.n)
+		return 0;
+	memcpy(name, idstrs[device], IDSTR_SIZE);
+	return strlen(name);
 }
 
 unsigned int sessions_device(const struct packet *packet)
@@ -118,11 +136,39 @@ static void check_configs(void)
 
 static void load_begin(void)
 {
-	session_begin(VFIO_DEVICE_STATE_RESUMING);
+	session_begin();
 	if (options.channels)
 		load_channels_open();
 	must(vfmig_load(session, options.channels ? 0 : VFIO_MIGMUX_LOAD_BUFFERS,
 			VFIO_MIGMUX_RECOVER_NONE, 0, options.staging), "loading");
+}
+
+/* What the main channel brings is the VMM's to write, as long as it has the file alone. */
+void sessions_precopy(unsigned int device, const void *bytes, size_t size)
+{
+	ssize_t n;
+
+	for (; size; size -= n, bytes += n) {
+		n = write(data_fds[device], bytes, size);
+		if (n <= 0)
+			die("writing what pre-copy yields");
+	}
+}
+
+/* One thread for all frames must not wait with one that is not the next. */
+static void load_in_order(void)
+{
+	const struct frame *frame;
+	uint32_t idx;
+	int i;
+
+	for (i = 0; i < devices.n; i++) {
+		idx = 0;
+		do {
+			frame = frames_wait(i, idx++);
+			sessions_load(frame, 0);
+		} while (!frame->config);
+	}
 }
 
 /* With adopted files the devices have not said yet whether they accept their state. */
@@ -130,6 +176,11 @@ static void load_end(void)
 {
 	int i;
 
+	if (options.precopy) {
+		main_wait_over();
+		load_begin();
+		load_in_order();
+	}
 	must(vfmig_wait(session, VFIO_MIGMUX_MILESTONE_LOADED, UINT32_MAX, NULL),
 	     "waiting for the devices to be loaded");
 	check_configs();
@@ -218,7 +269,8 @@ static void configs_send(void)
 static void save_all(void)
 {
 	close(session);
-	session_begin(VFIO_DEVICE_STATE_STOP_COPY);
+	move_all(VFIO_DEVICE_STATE_STOP_COPY);
+	session_begin();
 	if (!options.adopt)
 		configs_set();
 	readers_start();
@@ -265,7 +317,9 @@ void sessions_open(int n, char *const args[])
 	}
 	if (vfio_set_open(&devices, n, names))
 		exit(1);
-	load_begin();
+	move_all(VFIO_DEVICE_STATE_RESUMING);
+	if (!options.precopy)
+		load_begin();
 	if (pthread_create(&thread, NULL, life, NULL))
 		die("no thread");
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * relay [--replace [--spoil]] [--adopt] [--channels] [--staging MIB]
+ * relay [--replace [--spoil]] [--adopt | --precopy] [--channels] [--staging MIB]
  *	LISTEN CONNECT ADDR=IDSTR...
  *
  * Stands between a stock QEMU that migrates to the socket LISTEN and one that waits for
@@ -13,6 +13,9 @@
  * our devices have all their state, a second session saves it from them again, and its
  * packets take that place on the multifd channels. They must be, byte by byte, those
  * that the source made; with --spoil one of them gets a wrong byte afterwards.
+ *
+ * With --precopy the relay also picks what the devices' pre-copy yields out of the main
+ * channel, and writes it to its devices itself, before a session adopts their data files.
  *
  * It says "ready" when QEMU can begin, "loaded" when our devices have their state, then
  * "replaced N packets" or "running", and stays until it is killed, for a script to look
@@ -114,14 +117,17 @@ bool write_all(int fd, const void *buf, size_t size)
 	return true;
 }
 
-static void copy(int from, int to)
+static void copy(int from, int to, void (*scan)(const void *bytes, size_t size))
 {
 	char buf[65536];
 	ssize_t n;
 
-	while ((n = recv(from, buf, sizeof(buf), 0)) > 0)
+	while ((n = recv(from, buf, sizeof(buf), 0)) > 0) {
 		if (!write_all(to, buf, n))
 			break;
+		if (scan)
+			scan(buf, n);
+	}
 	shutdown(to, SHUT_WR);
 }
 
@@ -141,7 +147,7 @@ static void *answer(void *arg)
 {
 	struct conn *c = arg;
 
-	copy(c->to, c->from);
+	copy(c->to, c->from, NULL);
 	return NULL;
 }
 
@@ -151,7 +157,7 @@ static void main_channel(struct conn *c)
 
 	if (pthread_create(&back, NULL, answer, c))
 		die("no thread");
-	copy(c->from, c->to);
+	copy(c->from, c->to, options.precopy ? main_scan : NULL);
 }
 
 /* --- multifd channels -------------------------------------------------------------------- */
@@ -236,7 +242,8 @@ static bool divert(struct conn *c, const struct prefix *prefix)
 	frame->config = get32(&frame->packet.payload_flags) & CONFIG;
 	frame->sent = !options.replace;
 	frames_add(frame);
-	sessions_load(frame, c->nr);
+	if (!options.precopy)
+		sessions_load(frame, c->nr);
 	return options.replace || put(c, &frame->packet, frame->size);
 }
 
@@ -293,6 +300,7 @@ static void options_parse(int argc, char **argv)
 	static const struct option known[] = {
 		{ "replace", no_argument, NULL, 'r' },
 		{ "adopt", no_argument, NULL, 'a' },
+		{ "precopy", no_argument, NULL, 'p' },
 		{ "channels", no_argument, NULL, 'c' },
 		{ "spoil", no_argument, NULL, 'x' },
 		{ "staging", required_argument, NULL, 's' },
@@ -306,6 +314,10 @@ static void options_parse(int argc, char **argv)
 			options.replace = true;
 			break;
 		case 'a':
+			options.adopt = true;
+			break;
+		case 'p':
+			options.precopy = true;
 			options.adopt = true;
 			break;
 		case 'c':

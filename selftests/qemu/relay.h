@@ -62,6 +62,8 @@ struct frame {
 
 /**
  * struct options - what is asked for
+ * @precopy: what the main channel brings for a device is written by the relay, before a
+ *	session adopts the data file
  * @replace: the destination gets our packets, not the source's
  * @adopt: the relay moves the devices, and sessions adopt their data files
  * @channels: frames go to our destination by channels, not by LOAD_BUFFER
@@ -69,6 +71,7 @@ struct frame {
  * @staging: budget of each session in bytes
  */
 struct options {
+	bool precopy;
 	bool replace;
 	bool adopt;
 	bool channels;
@@ -90,12 +93,19 @@ void inject(const void *packet, size_t size);
 
 /* relay-frames.c: those that came */
 void frames_add(struct frame *frame);
+struct frame *frames_wait(unsigned int device, uint32_t idx);
 struct frame *frames_config(unsigned int device);
 void frames_replaced(unsigned int device, struct packet *packet, size_t size);
 void frames_wait_replaced(void);
 
+/* relay-main.c: what the main channel has for devices */
+void main_scan(const void *bytes, size_t size);
+void main_wait_over(void);
+
 /* relay-sessions.c: our destination, then our source */
 void sessions_open(int n, char *const args[]);
+int sessions_named(unsigned int device, char name[IDSTR_SIZE]);
+void sessions_precopy(unsigned int device, const void *bytes, size_t size);
 unsigned int sessions_device(const struct packet *packet);
 void sessions_load(const struct frame *frame, unsigned int conn);
 

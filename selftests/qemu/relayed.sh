@@ -151,4 +151,6 @@ try "our destination loads what QEMU sends, by LOAD_BUFFER" relayed running
 try "our destination loads what QEMU sends, by channels" relayed running --channels
 try "QEMU loads what our source sends" relayed replaced --replace
 try "the same with data files that are adopted" relayed replaced --replace --adopt
+PRECOPY=precopy
+try "pre-copy data is the VMM's, and the session adopts what follows" relayed running --precopy
 ktap_exit
