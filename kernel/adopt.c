@@ -20,6 +20,7 @@
 #include <linux/magic.h>
 
 #include "adopt.h"
+#include "datafile.h"
 #include "hook.h"
 #include "ioctl.h"
 #include "plan.h"
@@ -37,15 +38,15 @@ static const char *why_not(const struct migmux_device *dev, const struct file *f
 			   u32 state)
 {
 	const bool save = state == VFIO_DEVICE_STATE_STOP_COPY;
+	const fmode_t mode = save ? FMODE_READ : FMODE_WRITE;
+	enum vfio_migmux_read_method method;
 
 	if (!is_drivers(dev, file))
 		return "is no file of the device's driver";
 	if (!(file->f_mode & FMODE_STREAM))
 		return "is no stream";
-	if (save && !(file->f_mode & FMODE_READ && file->f_op->read))
-		return "cannot be read";
-	if (!save && !(file->f_mode & FMODE_WRITE && file->f_op->write))
-		return "cannot be written";
+	if (!(file->f_mode & mode) || !migmux_datafile_method(file, &method))
+		return save ? "cannot be read" : "cannot be written";
 	return NULL;
 }
 

@@ -13,6 +13,7 @@
 #include <linux/slab.h>
 
 #include "channel.h"
+#include "datafile.h"
 #include "follow.h"
 #include "hook.h"
 #include "pump.h"
@@ -373,8 +374,16 @@ void migmux_device_set_error(struct migmux_device *dev, int err)
  */
 void migmux_device_set_data_file(struct migmux_device *dev, struct file *file)
 {
+	enum vfio_migmux_read_method method;
 	struct file *old;
+	bool known;
 
+	/* without a way the mover will say so */
+	known = migmux_datafile_method(file, &method);
+	spin_lock(&dev->session->report->lock);
+	dev->report->has_method = known;
+	dev->report->method = method;
+	spin_unlock(&dev->session->report->lock);
 	spin_lock(&dev->session->lock);
 	old = dev->data_file;
 	dev->data_file = file;

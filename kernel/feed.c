@@ -4,12 +4,12 @@
  * RESUMING to STOP, with which the device says whether it can live with them.
  */
 #include <linux/file.h>
-#include <linux/fs.h>
 #include <linux/ktime.h>
 #include <linux/sched/signal.h>
 
 #include "arc.h"
 #include "channel.h"
+#include "datafile.h"
 #include "hook.h"
 #include "pump.h"
 #include "session.h"
@@ -87,21 +87,26 @@ static void account(struct migmux_device *dev, u64 start, size_t bytes, bool who
 
 static ssize_t write_state(struct migmux_device *dev)
 {
-	struct migmux_frame *frame = dev->frame;
-	struct file *file = dev->data_file;
-	const size_t left = frame->bytes - dev->offset;
+	const size_t left = dev->frame->bytes - dev->offset;
 	const u64 start = ktime_get_ns();
 	ssize_t n;
 
-	if (!file->f_op->write || !(file->f_mode & FMODE_WRITE))
-		return -EOPNOTSUPP;
-	n = file->f_op->write(file, (char __user *)frame->uaddr + dev->offset,
-			      left, NULL);
-	if (!n || n > (ssize_t)left)
-		return -EIO;
+	n = migmux_datafile_write(dev->data_file, dev->frame, dev->offset);
 	if (n > 0)
 		account(dev, start, n, n == left);
 	return n;
+}
+
+static void fail(struct migmux_device *dev, int err)
+{
+	const char *why = "";
+
+	if (err == -EINTR)
+		why = ": interrupted by a signal to the process; nobody knows how much was written";
+	migmux_device_set_error(dev, err);
+	migmux_session_fail(dev->session, err, dev->index, VFIO_MIGMUX_INDEX_NONE,
+			    "%s: writing its state, frame %u: error %d%s",
+			    dev->hook->name, dev->frame->gather.idx, -err, why);
 }
 
 static void step(struct migmux_mover *mover)
@@ -122,13 +127,10 @@ static void step(struct migmux_mover *mover)
 	if (!dev->frame)
 		return;
 	n = write_state(dev);
-	if (n == -EINTR || n == -ERESTARTSYS)
+	if (n == -ERESTARTSYS)
 		return;
 	if (n < 0) {
-		migmux_device_set_error(dev, n);
-		migmux_session_fail(s, n, dev->index, VFIO_MIGMUX_INDEX_NONE,
-				    "%s: writing its state, frame %u: error %d",
-				    dev->hook->name, dev->frame->gather.idx, (int)-n);
+		fail(dev, n);
 		return;
 	}
 	dev->offset += n;

@@ -46,7 +46,7 @@ static size_t device_size(const struct migmux_report_device *dev)
 	return nla_total_size(0) +
 	       nla_total_size(strlen(dev->handle) + 1) +
 	       nla_total_size(strlen(dev->idstr) + 1) +
-	       5 * nla_total_size(sizeof(u32)) +
+	       6 * nla_total_size(sizeof(u32)) +
 	       7 * nla_total_size_64bit(sizeof(u64)) +
 	       VFIO_MIGMUX_NR_PHASES * SPAN_SIZE;
 }
@@ -120,6 +120,8 @@ static int device_put(struct sk_buff *skb, const struct migmux_report_device *de
 	    (t->error &&
 	     nla_put_u32(skb, VFIO_MIGMUX_A_SESSION_DEVICE_ERROR, t->error)) ||
 	    nla_put_u32(skb, VFIO_MIGMUX_A_SESSION_DEVICE_CHANNELS, t->nr_channels) ||
+	    (dev->has_method &&
+	     nla_put_u32(skb, VFIO_MIGMUX_A_SESSION_DEVICE_READ_METHOD, dev->method)) ||
 	    times_put(skb, t)) {
 		nla_nest_cancel(skb, nest);
 		return -EMSGSIZE;

@@ -3,12 +3,12 @@
  * The pump: a device's data file into frames, each onto one of its channels.
  */
 #include <linux/file.h>
-#include <linux/fs.h>
 #include <linux/ktime.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
 
 #include "channel.h"
+#include "datafile.h"
 #include "hook.h"
 #include "pump.h"
 #include "sched.h"
@@ -198,16 +198,10 @@ static void give_back(struct migmux_session *s, struct migmux_frame *frame)
  */
 static ssize_t read_state(struct migmux_device *dev, struct migmux_frame *frame)
 {
-	struct file *file = dev->data_file;
 	const u64 start = ktime_get_ns();
 	ssize_t n;
 
-	if (!file->f_op->read || !(file->f_mode & FMODE_READ))
-		return -EOPNOTSUPP;
-	n = file->f_op->read(file, (char __user *)frame->uaddr,
-			     MIGMUX_WIRE_DATA_MAX, NULL);
-	if (n > MIGMUX_WIRE_DATA_MAX)
-		return -EIO;
+	n = migmux_datafile_read(dev->data_file, frame);
 	account(dev, start, n > 0 ? n : 0);
 	return n;
 }
@@ -245,7 +239,9 @@ static void step(struct migmux_mover *mover)
 		finish_silently(dev);
 	else if (!n)
 		finish(dev);
-	else if (n != -EINTR && n != -ERESTARTSYS)
+	else if (n == -EINTR)
+		fail(dev, n, "a signal to the process interrupted a read, and the driver lost what it had read");
+	else if (n != -ERESTARTSYS)
 		fail(dev, n, "reading its state");
 }
 

@@ -28,6 +28,8 @@ struct net;
  * @handle: its name; constant
  * @idstr: its identity on the wire; constant
  * @instance_id: second half of that; constant
+ * @has_method: it has had a data file
+ * @method: how that is read, or written
  * @removed: VFIO_MIGMUX_DEVICE_REMOVE took it out; not shown any more
  * @t: its timeline, in the form in which ioctl and netlink show it
  */
@@ -35,6 +37,8 @@ struct migmux_report_device {
 	char handle[VFIO_MIGMUX_HANDLE_MAX + 1];
 	char idstr[VFIO_MIGMUX_IDSTR_SIZE];
 	u32 instance_id;
+	bool has_method;
+	enum vfio_migmux_read_method method;
 	bool removed;
 	struct vfio_migmux_timeline_device t;
 };

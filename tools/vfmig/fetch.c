@@ -100,6 +100,8 @@ static void fetch_session_device(struct nlattr *nest, struct session_device *dev
 	dev->t.state = attr_u32(tb, VFIO_MIGMUX_A_SESSION_DEVICE_STATE);
 	dev->t.error = (int32_t)attr_u32(tb, VFIO_MIGMUX_A_SESSION_DEVICE_ERROR);
 	dev->t.nr_channels = attr_u32(tb, VFIO_MIGMUX_A_SESSION_DEVICE_CHANNELS);
+	dev->has_method = tb[VFIO_MIGMUX_A_SESSION_DEVICE_READ_METHOD];
+	dev->read_method = attr_u32(tb, VFIO_MIGMUX_A_SESSION_DEVICE_READ_METHOD);
 	dev->t.bytes = attr_u64(tb, VFIO_MIGMUX_A_SESSION_DEVICE_BYTES);
 	dev->t.frames = attr_u64(tb, VFIO_MIGMUX_A_SESSION_DEVICE_FRAMES);
 	dev->t.first_byte_ns = attr_u64(tb, VFIO_MIGMUX_A_SESSION_DEVICE_FIRST_BYTE);

@@ -181,6 +181,8 @@ static struct json_object *json_session_device(const struct session_device *dev)
 	json_add_u64(o, "error", (uint32_t)t->error);
 	json_add_string(o, "state", vfmig_state_name(t->state));
 	json_add_u64(o, "nr_channels", t->nr_channels);
+	if (dev->has_method)
+		json_add_string(o, "read_method", model_read_method_name(dev->read_method));
 	json_add_u64(o, "bytes", t->bytes);
 	json_add_u64(o, "frames", t->frames);
 	json_add_nonzero(o, "first_byte_ns", t->first_byte_ns);

@@ -26,6 +26,7 @@ static const char * const cipher_names[] = {
 	[TLS_CIPHER_ARIA_GCM_256] = "aria-256-gcm",
 };
 
+static const char * const read_method_names[] = { "user", "iter" };
 static const char * const event_names[] = {
 	[VFIO_MIGMUX_EVENT_MILESTONE] = "milestone",
 	[VFIO_MIGMUX_EVENT_PHASE_START] = "phase_start",
@@ -77,6 +78,11 @@ const char *model_tls_version_name(uint32_t version)
 const char *model_tls_cipher_name(uint32_t cipher)
 {
 	return name_of(cipher_names, ARRAY_SIZE(cipher_names), cipher);
+}
+
+const char *model_read_method_name(uint32_t method)
+{
+	return name_of(read_method_names, ARRAY_SIZE(read_method_names), method);
 }
 
 const char *model_event_name(uint32_t type)

@@ -117,12 +117,16 @@ struct link {
  * @handle: its handle
  * @idstr: its identity on the wire
  * @instance_id: second half of that
+ * @has_method: it has had a data file
+ * @read_method: enum vfio_migmux_read_method: how that is read, or written
  * @t: times and counters
  */
 struct session_device {
 	char handle[VFIO_MIGMUX_HANDLE_MAX + 1];
 	char idstr[VFIO_MIGMUX_IDSTR_SIZE];
 	uint32_t instance_id;
+	bool has_method;
+	uint32_t read_method;
 	struct vfio_migmux_timeline_device t;
 };
 
@@ -176,6 +180,7 @@ const char *model_link_state_name(uint32_t state);
 const char *model_send_method_name(uint32_t method);
 const char *model_tls_version_name(uint32_t version);
 const char *model_tls_cipher_name(uint32_t cipher);
+const char *model_read_method_name(uint32_t method);
 const char *model_event_name(uint32_t type);
 const char *model_set_event_name(uint32_t type);
 const char *model_policy_name(unsigned int bit);

@@ -117,6 +117,27 @@ static int fetch_one(struct app *app, uint32_t id, struct session_list *list)
 	return app->status;
 }
 
+/* Which device has which, if they differ, is in the JSON. */
+static void print_methods(const struct session *s)
+{
+	uint32_t seen = 0;
+	const char *sep = "";
+
+	for (uint32_t i = 0; i < s->nr_devices; i++)
+		if (s->devices[i].has_method)
+			seen |= 1U << (s->devices[i].read_method & 31);
+	if (!seen)
+		return;
+	printf("  method    ");
+	for (uint32_t method = 0; method < 32; method++) {
+		if (!(seen & 1U << method))
+			continue;
+		printf("%s%s", sep, model_read_method_name(method));
+		sep = ", ";
+	}
+	putchar('\n');
+}
+
 static void print_session(const struct session *s)
 {
 	char buf[OUTPUT_UNIT_MAX];
@@ -137,6 +158,7 @@ static void print_session(const struct session *s)
 	if (!s->set[0]) {
 		printf("  staging   %s at most", output_bytes(buf, s->staging_peak));
 		printf(" of %s\n", output_bytes(buf, s->staging_budget));
+		print_methods(s);
 	}
 	putchar('\n');
 	if (s->nr_devices)

@@ -48,6 +48,19 @@ enum vfio_migmux_send_method {
 };
 
 /**
+ * enum vfio_migmux_read_method - How a driver's data file is read, or written
+ *   on a destination.
+ * @VFIO_MIGMUX_READ_METHOD_USER: At the address where staging is mapped into
+ *   the VMM.
+ * @VFIO_MIGMUX_READ_METHOD_ITER: Into the pages of staging themselves, or from
+ *   them.
+ */
+enum vfio_migmux_read_method {
+	VFIO_MIGMUX_READ_METHOD_USER,
+	VFIO_MIGMUX_READ_METHOD_ITER,
+};
+
+/**
  * enum vfio_migmux_set_policy - Steps of a whole-VM stop or start that the
  *   first member to take them starts for the others too.
  * @VFIO_MIGMUX_SET_POLICY_STOP: RUNNING to RUNNING_P2P, PRE_COPY to
@@ -252,6 +265,7 @@ enum {
 	VFIO_MIGMUX_A_SESSION_DEVICE_STALL_WIRE,
 	VFIO_MIGMUX_A_SESSION_DEVICE_SPAN,
 	VFIO_MIGMUX_A_SESSION_DEVICE_PAD,
+	VFIO_MIGMUX_A_SESSION_DEVICE_READ_METHOD,
 
 	__VFIO_MIGMUX_A_SESSION_DEVICE_MAX,
 	VFIO_MIGMUX_A_SESSION_DEVICE_MAX = (__VFIO_MIGMUX_A_SESSION_DEVICE_MAX - 1)
