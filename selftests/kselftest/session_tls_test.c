@@ -263,7 +263,7 @@ TEST_F(tls, says_close_notify_after_verdict)
 
 static int link_new(struct nl *nl, bool tls)
 {
-	struct nlmsghdr *head = nl_begin(nl, VFIO_MIGMUX_CMD_LINK_NEW, 0);
+	struct nlmsghdr *head = nl_begin(nl, VFIO_MIGMUX_CMD_LINK_NEW, NLM_F_ACK);
 
 	mnl_attr_put_strz(head, VFIO_MIGMUX_A_LINK_NAME, "l");
 	if (tls)
@@ -334,7 +334,7 @@ static void see(void *data, __u8 cmd, const struct nlattr **attrs)
 
 static struct seen channel_seen(struct nl *nl, __u32 id)
 {
-	struct nlmsghdr *head = nl_begin(nl, VFIO_MIGMUX_CMD_CHANNEL_GET, 0);
+	struct nlmsghdr *head = nl_begin(nl, VFIO_MIGMUX_CMD_CHANNEL_GET, NLM_F_ACK);
 	struct seen seen = { .version = 1 };
 
 	mnl_attr_put_strz(head, VFIO_MIGMUX_A_CHANNEL_LINK, "l");
