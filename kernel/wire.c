@@ -89,6 +89,22 @@ int migmux_wire_idstr_check(const char *idstr, struct migmux_wire_fault *fault)
 	return 0;
 }
 
+/* A name as it is on the wire: padded with nothing but NUL. */
+static int check_idstr(const char *idstr, struct migmux_wire_fault *fault)
+{
+	size_t len;
+	int ret;
+
+	ret = migmux_wire_idstr_check(idstr, fault);
+	if (ret)
+		return ret;
+	len = strnlen(idstr, MIGMUX_WIRE_IDSTR_LEN);
+	len += first_set(idstr + len, MIGMUX_WIRE_IDSTR_LEN - len);
+	if (len < MIGMUX_WIRE_IDSTR_LEN)
+		return refuse(fault, MIGMUX_WIRE_IDSTR_PADDING, (u8)idstr[len]);
+	return 0;
+}
+
 /**
  * migmux_wire_init_encode - make the first bytes of a channel
  * @init: result
@@ -136,6 +152,31 @@ int migmux_wire_init_decode(const struct migmux_wire_init *init,
 	return 0;
 }
 
+static u32 payload_flags(const struct migmux_wire_head *head)
+{
+	return (head->config ? MIGMUX_WIRE_P_CONFIG : 0) |
+	       (head->precopy ? MIGMUX_WIRE_P_PRECOPY : 0) |
+	       (head->ack ? MIGMUX_WIRE_P_ACK : 0);
+}
+
+/* The last frame is not of pre-copy, and what is to be acknowledged is. */
+static bool flags_fit(u32 flags)
+{
+	switch (flags) {
+	case 0:
+	case MIGMUX_WIRE_P_CONFIG:
+	case MIGMUX_WIRE_P_PRECOPY:
+	case MIGMUX_WIRE_P_PRECOPY | MIGMUX_WIRE_P_ACK:
+		return true;
+	}
+	return false;
+}
+
+static bool may_be_empty(u32 flags)
+{
+	return flags & (MIGMUX_WIRE_P_CONFIG | MIGMUX_WIRE_P_ACK);
+}
+
 /**
  * migmux_wire_frame_encode - make the header of a frame
  * @frame: result; @head->bytes bytes of data follow it on the wire
@@ -148,10 +189,11 @@ int migmux_wire_frame_encode(struct migmux_wire_frame *frame,
 {
 	u32 max = head->config ? MIGMUX_WIRE_CONFIG_MAX : MIGMUX_WIRE_DATA_MAX;
 	struct migmux_wire_packet *packet = &frame->packet;
+	const u32 flags = payload_flags(head);
 	struct migmux_wire_fault fault;
 
-	if (migmux_wire_idstr_check(head->idstr, &fault) ||
-	    head->bytes > max || (!head->bytes && !head->config) ||
+	if (migmux_wire_idstr_check(head->idstr, &fault) || !flags_fit(flags) ||
+	    head->bytes > max || (!head->bytes && !may_be_empty(flags)) ||
 	    head->idx == U32_MAX)
 		return -EINVAL;
 
@@ -163,7 +205,7 @@ int migmux_wire_frame_encode(struct migmux_wire_frame *frame,
 	packet->size = cpu_to_be32(MIGMUX_WIRE_PAYLOAD_SIZE + head->bytes);
 	frame->payload.version = cpu_to_be32(MIGMUX_WIRE_PAYLOAD_VERSION);
 	frame->payload.idx = cpu_to_be32(head->idx);
-	frame->payload.flags = cpu_to_be32(head->config ? MIGMUX_WIRE_P_CONFIG : 0);
+	frame->payload.flags = cpu_to_be32(flags);
 	return 0;
 }
 
@@ -212,7 +254,7 @@ int migmux_wire_prefix_decode(const struct migmux_wire_prefix *prefix,
 /**
  * migmux_wire_packet_decode - check a device-state packet
  * @packet: all 276 bytes, the prefix included
- * @head: result, without idx and config: those are in the payload header;
+ * @head: result, without idx and flags: those are in the payload header;
  *	@head->idstr points into @packet
  * @fault: filled on failure
  *
@@ -224,7 +266,6 @@ int migmux_wire_packet_decode(const struct migmux_wire_packet *packet,
 {
 	u32 size = be32_to_cpu(packet->size);
 	enum migmux_wire_kind kind;
-	size_t len, pad;
 	int ret;
 
 	ret = migmux_wire_prefix_decode(&packet->prefix, &kind, fault);
@@ -234,16 +275,9 @@ int migmux_wire_packet_decode(const struct migmux_wire_packet *packet,
 		return refuse(fault, MIGMUX_WIRE_BAD_FLAGS,
 			      be32_to_cpu(packet->prefix.flags));
 
-	ret = migmux_wire_idstr_check(packet->idstr, fault);
+	ret = check_idstr(packet->idstr, fault);
 	if (ret)
 		return ret;
-	len = strnlen(packet->idstr, sizeof(packet->idstr));
-	pad = sizeof(packet->idstr) - len;
-	len += first_set(packet->idstr + len, pad);
-	if (len < sizeof(packet->idstr))
-		return refuse(fault, MIGMUX_WIRE_IDSTR_PADDING,
-			      (u8)packet->idstr[len]);
-
 	if (size < MIGMUX_WIRE_PAYLOAD_SIZE)
 		return refuse(fault, MIGMUX_WIRE_TOO_SHORT, size);
 	if (size > MIGMUX_WIRE_PAYLOAD_SIZE + MIGMUX_WIRE_DATA_MAX)
@@ -258,7 +292,7 @@ int migmux_wire_packet_decode(const struct migmux_wire_packet *packet,
 /**
  * migmux_wire_payload_decode - check a payload header
  * @payload: as received, after its packet
- * @head: from migmux_wire_packet_decode(); gains idx and config
+ * @head: from migmux_wire_packet_decode(); gains idx, config, precopy and ack
  * @fault: filled on failure
  *
  * Return: 0 or -EPROTO.
@@ -274,17 +308,19 @@ int migmux_wire_payload_decode(const struct migmux_wire_payload *payload,
 
 	if (version != MIGMUX_WIRE_PAYLOAD_VERSION)
 		return refuse(fault, MIGMUX_WIRE_BAD_PAYLOAD_VERSION, version);
-	if (flags & ~MIGMUX_WIRE_P_CONFIG)
+	if (!flags_fit(flags))
 		return refuse(fault, MIGMUX_WIRE_BAD_PAYLOAD_FLAGS, flags);
 	if (idx == U32_MAX)
 		return refuse(fault, MIGMUX_WIRE_BAD_IDX, idx);
 	if (config && head->bytes > MIGMUX_WIRE_CONFIG_MAX)
 		return refuse(fault, MIGMUX_WIRE_CONFIG_TOO_LONG, head->bytes);
-	if (!config && !head->bytes)
+	if (!head->bytes && !may_be_empty(flags))
 		return refuse(fault, MIGMUX_WIRE_NO_DATA, idx);
 
 	head->idx = idx;
 	head->config = config;
+	head->precopy = flags & MIGMUX_WIRE_P_PRECOPY;
+	head->ack = flags & MIGMUX_WIRE_P_ACK;
 	return 0;
 }
 
@@ -411,6 +447,62 @@ int migmux_wire_confirm_decode(const struct migmux_wire_confirm *confirm,
 			      at + first_set(&confirm->reserved,
 					     sizeof(confirm->reserved)));
 	*status = be32_to_cpu(confirm->status);
+	return 0;
+}
+
+/**
+ * migmux_wire_ack_encode - make an acknowledgement
+ * @ack: result
+ * @head: the frame that it is about
+ */
+void migmux_wire_ack_encode(struct migmux_wire_ack *ack,
+			    const struct migmux_wire_head *head)
+{
+	memset(ack, 0, sizeof(*ack));
+	ack->magic = cpu_to_be32(MIGMUX_WIRE_ACK_MAGIC);
+	ack->version = cpu_to_be32(MIGMUX_WIRE_REPLY_VERSION);
+	ack->idx = cpu_to_be32(head->idx);
+	ack->instance_id = cpu_to_be32(head->instance_id);
+	migmux_wire_text_copy(ack->idstr, head->idstr, sizeof(ack->idstr));
+}
+
+/**
+ * migmux_wire_is_ack - an acknowledgement, or a verdict?
+ * @ack: as received; may be anything
+ */
+bool migmux_wire_is_ack(const struct migmux_wire_ack *ack)
+{
+	return be32_to_cpu(ack->magic) == MIGMUX_WIRE_ACK_MAGIC;
+}
+
+/**
+ * migmux_wire_ack_decode - check an acknowledgement
+ * @ack: as received
+ * @head: result: idstr, which points into @ack, instance_id and idx; else untouched
+ * @fault: filled on failure
+ *
+ * Return: 0 or -EPROTO.
+ */
+int migmux_wire_ack_decode(const struct migmux_wire_ack *ack,
+			   struct migmux_wire_head *head,
+			   struct migmux_wire_fault *fault)
+{
+	const size_t at = offsetof(struct migmux_wire_ack, reserved);
+	size_t i;
+	int ret;
+
+	ret = check_magic(ack->magic, MIGMUX_WIRE_ACK_MAGIC, ack->version,
+			  MIGMUX_WIRE_REPLY_VERSION, fault);
+	if (!ret)
+		ret = check_idstr(ack->idstr, fault);
+	if (ret)
+		return ret;
+	i = first_set(ack->reserved, sizeof(ack->reserved));
+	if (i < sizeof(ack->reserved))
+		return refuse(fault, MIGMUX_WIRE_BAD_RESERVED, at + i);
+	head->idstr = ack->idstr;
+	head->instance_id = be32_to_cpu(ack->instance_id);
+	head->idx = be32_to_cpu(ack->idx);
 	return 0;
 }
 

@@ -2,7 +2,7 @@
 /*
  * The wire format and every limit in it: QEMU's multifd device state (10.0
  * and later) from source to destination, and on the otherwise unused reverse
- * direction our verdict and its confirmation.  All integers are big-endian.
+ * direction our acknowledgements and verdict.  All integers are big-endian.
  * Documentation/wire.rst describes the same in prose.
  *
  * The structs have no padding and need no packing; a buffer that is decoded
@@ -18,6 +18,7 @@
 #define MIGMUX_WIRE_PAYLOAD_VERSION	0u
 #define MIGMUX_WIRE_VERDICT_MAGIC	0x4d4d5856u	/* "MMXV" */
 #define MIGMUX_WIRE_CONFIRM_MAGIC	0x4d4d5843u	/* "MMXC" */
+#define MIGMUX_WIRE_ACK_MAGIC		0x4d4d5841u	/* "MMXA" */
 #define MIGMUX_WIRE_REPLY_VERSION	1u
 
 /* Packet flags */
@@ -25,8 +26,10 @@
 #define MIGMUX_WIRE_F_COMPRESSION	0x3eu	/* zlib, zstd, qpl, uadk, qatzip */
 #define MIGMUX_WIRE_F_DEVICE_STATE	0x40u
 
-/* Payload flags */
+/* Payload flags; all but the first are for peers that give a verdict */
 #define MIGMUX_WIRE_P_CONFIG		0x01u
+#define MIGMUX_WIRE_P_ACK		0x02u
+#define MIGMUX_WIRE_P_PRECOPY		0x04u
 
 enum migmux_wire_limits {
 	MIGMUX_WIRE_UUID_LEN = 16,
@@ -48,6 +51,7 @@ enum migmux_wire_sizes {
 	MIGMUX_WIRE_FRAME_SIZE = 288,
 	MIGMUX_WIRE_RAM_SIZE = 1344,		/* with pages of 4 KiB */
 	MIGMUX_WIRE_VERDICT_SIZE = 512,
+	MIGMUX_WIRE_ACK_SIZE = 512,
 	MIGMUX_WIRE_CONFIRM_SIZE = 16,
 };
 
@@ -98,7 +102,9 @@ struct migmux_wire_packet {
  * @version: MIGMUX_WIRE_PAYLOAD_VERSION
  * @idx: position among the frames of this device, from 0, never U32_MAX
  * @flags: MIGMUX_WIRE_P_CONFIG on the last frame, whose @idx therefore is the
- *	number of data frames
+ *	number of data frames. MIGMUX_WIRE_P_PRECOPY: read while the device ran; such
+ *	a frame may have MIGMUX_WIRE_P_ACK too: the destination says when this one and
+ *	all before are written
  */
 struct migmux_wire_payload {
 	__be32 version;
@@ -165,6 +171,24 @@ struct migmux_wire_confirm {
 	__be32 reserved;
 };
 
+/**
+ * struct migmux_wire_ack - destination to source: a frame and all before are written
+ * @magic: MIGMUX_WIRE_ACK_MAGIC
+ * @version: MIGMUX_WIRE_REPLY_VERSION
+ * @idx: of the frame, which had MIGMUX_WIRE_P_ACK
+ * @instance_id: of the device
+ * @idstr: the device's name
+ * @reserved: zero. As long as a verdict: what is received is told apart afterwards
+ */
+struct migmux_wire_ack {
+	__be32 magic;
+	__be32 version;
+	__be32 idx;
+	__be32 instance_id;
+	char idstr[MIGMUX_WIRE_IDSTR_LEN];
+	u8 reserved[240];
+};
+
 static_assert(sizeof(struct migmux_wire_init) == MIGMUX_WIRE_INIT_SIZE);
 static_assert(sizeof(struct migmux_wire_prefix) == MIGMUX_WIRE_PREFIX_SIZE);
 static_assert(sizeof(struct migmux_wire_packet) == MIGMUX_WIRE_PACKET_SIZE);
@@ -173,6 +197,8 @@ static_assert(sizeof(struct migmux_wire_frame) == MIGMUX_WIRE_FRAME_SIZE);
 static_assert(sizeof(struct migmux_wire_ram) == MIGMUX_WIRE_RAM_SIZE);
 static_assert(sizeof(struct migmux_wire_verdict) == MIGMUX_WIRE_VERDICT_SIZE);
 static_assert(sizeof(struct migmux_wire_confirm) == MIGMUX_WIRE_CONFIRM_SIZE);
+static_assert(sizeof(struct migmux_wire_ack) == MIGMUX_WIRE_ACK_SIZE);
+static_assert(sizeof(struct migmux_wire_ack) == sizeof(struct migmux_wire_verdict));
 
 /**
  * enum migmux_wire_err - why something from the wire was refused
@@ -273,6 +299,8 @@ enum migmux_wire_kind {
  * @bytes: bytes of data after the header (without the payload header)
  * @idx: position among the frames of the device
  * @config: the last frame, with the VMM's config blob
+ * @precopy: read while the device ran
+ * @ack: to be acknowledged; such a frame may be empty
  */
 struct migmux_wire_head {
 	const char *idstr;
@@ -280,6 +308,8 @@ struct migmux_wire_head {
 	u32 bytes;
 	u32 idx;
 	bool config;
+	bool precopy;
+	bool ack;
 };
 
 /**
@@ -326,6 +356,12 @@ int migmux_wire_verdict_decode(const struct migmux_wire_verdict *verdict,
 void migmux_wire_confirm_encode(struct migmux_wire_confirm *confirm, u32 status);
 int migmux_wire_confirm_decode(const struct migmux_wire_confirm *confirm,
 			       u32 *status, struct migmux_wire_fault *fault);
+void migmux_wire_ack_encode(struct migmux_wire_ack *ack,
+			    const struct migmux_wire_head *head);
+bool migmux_wire_is_ack(const struct migmux_wire_ack *ack);
+int migmux_wire_ack_decode(const struct migmux_wire_ack *ack,
+			   struct migmux_wire_head *head,
+			   struct migmux_wire_fault *fault);
 
 int migmux_wire_idstr_check(const char *idstr, struct migmux_wire_fault *fault);
 void migmux_wire_text_copy(char *dst, const char *src, size_t size);

@@ -290,7 +290,12 @@ TEST(payload_refused)
 	EXPECT_FAULT(poke_frame(276, 1), MIGMUX_WIRE_BAD_PAYLOAD_VERSION, 1);
 	EXPECT_FAULT(poke_frame(280, U32_MAX), MIGMUX_WIRE_BAD_IDX, U32_MAX);
 	EXPECT_FAULT(poke_frame(280, U32_MAX - 1), MIGMUX_WIRE_OK, 0);
+	/* an acknowledgement without pre-copy, config in pre-copy, what nobody knows */
 	EXPECT_FAULT(poke_frame(284, 2), MIGMUX_WIRE_BAD_PAYLOAD_FLAGS, 2);
+	EXPECT_FAULT(poke_frame(284, 3), MIGMUX_WIRE_BAD_PAYLOAD_FLAGS, 3);
+	EXPECT_FAULT(poke_frame(284, 5), MIGMUX_WIRE_BAD_PAYLOAD_FLAGS, 5);
+	EXPECT_FAULT(poke_frame(284, 7), MIGMUX_WIRE_BAD_PAYLOAD_FLAGS, 7);
+	EXPECT_FAULT(poke_frame(284, 8), MIGMUX_WIRE_BAD_PAYLOAD_FLAGS, 8);
 	EXPECT_FAULT(poke_frame(284, 0x80000001), MIGMUX_WIRE_BAD_PAYLOAD_FLAGS,
 		     0x80000001);
 
@@ -298,6 +303,44 @@ TEST(payload_refused)
 	put32(&frame, 284, 1);
 	EXPECT_EQ(-EPROTO, decode_frame(&frame, &head, &fault));
 	EXPECT_FAULT(fault, MIGMUX_WIRE_CONFIG_TOO_LONG, (256 << 10) + 1);
+}
+
+TEST(frame_precopy)
+{
+	struct migmux_wire_head in = {
+		.idstr = "dev", .bytes = 10, .idx = 4, .precopy = true,
+	}, head;
+	struct migmux_wire_fault fault = {};
+	struct migmux_wire_frame frame;
+
+	ASSERT_EQ(0, migmux_wire_frame_encode(&frame, &in));
+	EXPECT_EQ(4, get32(&frame, 284));
+	ASSERT_EQ(0, decode_frame(&frame, &head, &fault));
+	EXPECT_TRUE(head.precopy);
+	EXPECT_FALSE(head.ack);
+	EXPECT_FALSE(head.config);
+
+	/* only what is to be acknowledged may be empty */
+	in.bytes = 0;
+	EXPECT_EQ(-EINVAL, migmux_wire_frame_encode(&frame, &in));
+	in.ack = true;
+	ASSERT_EQ(0, migmux_wire_frame_encode(&frame, &in));
+	EXPECT_EQ(6, get32(&frame, 284));
+	EXPECT_EQ(12, get32(&frame, 272));
+	ASSERT_EQ(0, decode_frame(&frame, &head, &fault));
+	EXPECT_TRUE(head.precopy);
+	EXPECT_TRUE(head.ack);
+	EXPECT_EQ(0, head.bytes);
+	put32(&frame, 284, 4);
+	EXPECT_EQ(-EPROTO, decode_frame(&frame, &head, &fault));
+	EXPECT_FAULT(fault, MIGMUX_WIRE_NO_DATA, 4);
+
+	in.precopy = false;
+	EXPECT_EQ(-EINVAL, migmux_wire_frame_encode(&frame, &in));
+	in.ack = false;
+	in.precopy = true;
+	in.config = true;
+	EXPECT_EQ(-EINVAL, migmux_wire_frame_encode(&frame, &in));
 }
 
 TEST(ram_and_sync)
@@ -428,6 +471,52 @@ TEST(confirm)
 	EXPECT_FAULT(fault, MIGMUX_WIRE_BAD_RESERVED, 15);
 }
 
+TEST(ack)
+{
+	struct migmux_wire_head in = { .idstr = "dev", .instance_id = 9, .idx = 77 };
+	struct migmux_wire_head out = { .idx = 1 };
+	struct migmux_wire_fault fault = {};
+	struct migmux_wire_ack good, ack;
+	static const struct {
+		size_t at;
+		u32 value;
+		enum migmux_wire_err err;
+		u64 fault;
+	} rows[] = {
+		{ 0, 0x4d4d5856, MIGMUX_WIRE_BAD_MAGIC, 0x4d4d5856 },
+		{ 4, 2, MIGMUX_WIRE_BAD_VERSION, 2 },
+		{ 16, 0, MIGMUX_WIRE_IDSTR_EMPTY, 0 },
+		{ 16, 0x41410a41, MIGMUX_WIRE_IDSTR_UNPRINTABLE, 0x0a },
+		{ 268, 0x41, MIGMUX_WIRE_IDSTR_PADDING, 0x41 },
+		{ 272, 0x01000000, MIGMUX_WIRE_BAD_RESERVED, 272 },
+		{ 508, 1, MIGMUX_WIRE_BAD_RESERVED, 511 },
+	};
+	size_t i;
+
+	ASSERT_EQ(512, sizeof(good));
+	memset(&good, 0xee, sizeof(good));
+	migmux_wire_ack_encode(&good, &in);
+	EXPECT_EQ(0x4d4d5841, get32(&good, 0));
+	EXPECT_EQ(1, get32(&good, 4));
+	EXPECT_EQ(77, get32(&good, 8));
+	EXPECT_EQ(9, get32(&good, 12));
+	EXPECT_STREQ("dev", (char *)&good + 16);
+	EXPECT_TRUE(zero(&good, 19, 512));
+	EXPECT_TRUE(migmux_wire_is_ack(&good));
+
+	for (i = 0; i < ARRAY_SIZE(rows); i++) {
+		ack = good;
+		put32(&ack, rows[i].at, rows[i].value);
+		EXPECT_EQ(-EPROTO, migmux_wire_ack_decode(&ack, &out, &fault));
+		EXPECT_FAULT(fault, rows[i].err, rows[i].fault);
+		EXPECT_EQ(1, out.idx);
+	}
+	ASSERT_EQ(0, migmux_wire_ack_decode(&good, &out, &fault));
+	EXPECT_STREQ("dev", out.idstr);
+	EXPECT_EQ(9, out.instance_id);
+	EXPECT_EQ(77, out.idx);
+}
+
 TEST(fault_texts)
 {
 	struct migmux_wire_fault fault = { .value = ~0ULL };
@@ -465,6 +554,8 @@ TEST(frame_mutations)
 
 		make_frame(&frame, 1 + random() % 1000, random() % 1000,
 			   random() % 2);
+		if (!get32(&frame, 284))
+			put32(&frame, 284, random() % 8);
 		for (n = random() % 3; n; n--)
 			((u8 *)&frame)[random() % sizeof(frame)] = random();
 		if (decode_frame(&frame, &head, &fault)) {
