@@ -71,10 +71,29 @@ static int refuse(struct migmux_plan *plan, enum migmux_plan_err err,
 	return ret;
 }
 
+/**
+ * migmux_plan_target - the state a device must reach in the end
+ * @plan: made by migmux_plan_make()
+ * @dev: index of the device
+ *
+ * Return: the batch's target, or the state of a device that stays.
+ */
+u32 migmux_plan_target(const struct migmux_plan *plan, u32 dev)
+{
+	const struct migmux_plan_dev *d = &plan->devs[dev];
+
+	if (plan->flags & MIGMUX_PLAN_STAY &&
+	    (d->state != VFIO_DEVICE_STATE_RUNNING ||
+	     !supports(d, states[plan->target].needs)))
+		return d->state;
+	return plan->target;
+}
+
 static int check_dev(struct migmux_plan *plan, u32 i, bool need_p2p)
 {
 	const struct migmux_plan_dev *dev = &plan->devs[i];
-	u32 needs = states[plan->target].needs;
+	const u32 target = migmux_plan_target(plan, i);
+	const u32 needs = states[target].needs;
 
 	if (dev->state == VFIO_DEVICE_STATE_ERROR)
 		return refuse(plan, MIGMUX_PLAN_IN_ERROR, i, -EIO);
@@ -89,7 +108,7 @@ static int check_dev(struct migmux_plan *plan, u32 i, bool need_p2p)
 		return refuse(plan, MIGMUX_PLAN_NO_P2P, i, -EOPNOTSUPP);
 	if (!supports(dev, needs))
 		return refuse(plan, MIGMUX_PLAN_NO_PRE_COPY, i, -EOPNOTSUPP);
-	if (dev->state == VFIO_DEVICE_STATE_STOP_COPY &&
+	if (dev->state == VFIO_DEVICE_STATE_STOP_COPY && target != dev->state &&
 	    (needs & VFIO_MIGRATION_PRE_COPY))
 		return refuse(plan, MIGMUX_PLAN_BLOCKED, i, -EINVAL);
 	return 0;
@@ -101,15 +120,14 @@ static int check_dev(struct migmux_plan *plan, u32 i, bool need_p2p)
  * @devs: the devices, the caller's; kept by @plan
  * @n: how many
  * @target: where all of them go
- * @allow_no_p2p: several devices may go although some lack P2P: the caller
- *	knows that those do no P2P DMA; they wait at the barrier where they are
+ * @flags: enum migmux_plan_flags
  *
  * Context: the states must not change until the plan was carried out.
  *
  * Return: 0 or an errno of &enum migmux_plan_err.
  */
 int migmux_plan_make(struct migmux_plan *plan, const struct migmux_plan_dev *devs,
-		     u32 n, u32 target, bool allow_no_p2p)
+		     u32 n, u32 target, u32 flags)
 {
 	u32 i;
 	int ret;
@@ -118,6 +136,7 @@ int migmux_plan_make(struct migmux_plan *plan, const struct migmux_plan_dev *dev
 	plan->devs = devs;
 	plan->nr_devs = n;
 	plan->target = target;
+	plan->flags = flags;
 	if (!n)
 		return refuse(plan, MIGMUX_PLAN_NO_DEVICES, 0, -EINVAL);
 	if (group_of(target) == ERRONEOUS)
@@ -125,10 +144,11 @@ int migmux_plan_make(struct migmux_plan *plan, const struct migmux_plan_dev *dev
 
 	plan->nr_phases = 1;
 	for (i = 0; i < n; i++) {
-		ret = check_dev(plan, i, n > 1 && !allow_no_p2p);
+		ret = check_dev(plan, i, n > 1 && !(flags & MIGMUX_PLAN_NO_P2P_OK));
 		if (ret)
 			return ret;
-		if (meeting_point(&devs[i], target) != devs[i].state)
+		if (meeting_point(&devs[i], migmux_plan_target(plan, i)) !=
+		    devs[i].state)
 			plan->nr_phases = 2;
 	}
 	return 0;
@@ -144,9 +164,11 @@ int migmux_plan_make(struct migmux_plan *plan, const struct migmux_plan_dev *dev
  */
 u32 migmux_plan_checkpoint(const struct migmux_plan *plan, u32 phase, u32 dev)
 {
+	const u32 target = migmux_plan_target(plan, dev);
+
 	if (phase + 1 < plan->nr_phases)
-		return meeting_point(&plan->devs[dev], plan->target);
-	return plan->target;
+		return meeting_point(&plan->devs[dev], target);
+	return target;
 }
 
 /**

@@ -13,6 +13,18 @@ enum migmux_plan_limits {
 };
 
 /**
+ * enum migmux_plan_flags - what else a batch allows
+ * @MIGMUX_PLAN_NO_P2P_OK: several devices may go although some lack P2P: the caller
+ *	knows that those do no P2P DMA; they wait at the barrier where they are
+ * @MIGMUX_PLAN_STAY: who is not in RUNNING, or lacks what the target needs, stays
+ *	where it is: for a target of PRE_COPY
+ */
+enum migmux_plan_flags {
+	MIGMUX_PLAN_NO_P2P_OK = 1,
+	MIGMUX_PLAN_STAY = 2,
+};
+
+/**
  * struct migmux_plan_dev - a device before the batch
  * @state: where it is now, enum vfio_device_mig_state
  * @flags: what it supports, VFIO_MIGRATION_*
@@ -53,6 +65,7 @@ enum migmux_plan_err {
  * @devs: the devices; the caller's array, must outlive the plan unchanged
  * @nr_devs: how many
  * @target: where all go
+ * @flags: enum migmux_plan_flags
  * @nr_phases: phases to run, with a barrier between them
  * @err: why the plan was refused
  * @culprit: index of the device that @err is about
@@ -61,13 +74,15 @@ struct migmux_plan {
 	const struct migmux_plan_dev *devs;
 	u32 nr_devs;
 	u32 target;
+	u32 flags;
 	u32 nr_phases;
 	enum migmux_plan_err err;
 	u32 culprit;
 };
 
 int migmux_plan_make(struct migmux_plan *plan, const struct migmux_plan_dev *devs,
-		     u32 n, u32 target, bool allow_no_p2p);
+		     u32 n, u32 target, u32 flags);
+u32 migmux_plan_target(const struct migmux_plan *plan, u32 dev);
 u32 migmux_plan_checkpoint(const struct migmux_plan *plan, u32 phase, u32 dev);
 const char *migmux_plan_strerror(enum migmux_plan_err err);
 const char *migmux_state_name(u32 state);

@@ -126,6 +126,31 @@ TEST(start_two)
 	POINT(&plan, 1, 1, RUNNING);
 }
 
+TEST(who_cannot_precopy_stays)
+{
+	struct migmux_plan_dev devs[] = {
+		{ RUNNING, F_ALL }, { RUNNING, F_P2P }, { STOP, F_ALL }, { PRE_COPY, F_ALL },
+	};
+	const u32 both = MIGMUX_PLAN_STAY | MIGMUX_PLAN_NO_P2P_OK;
+	struct migmux_plan plan;
+
+	EXPECT_EQ(-EOPNOTSUPP, migmux_plan_make(&plan, devs, 2, PRE_COPY, 0));
+	ASSERT_EQ(0, migmux_plan_make(&plan, devs, 4, PRE_COPY, MIGMUX_PLAN_STAY));
+	PHASES(&plan, 1);
+	POINT(&plan, 0, 0, PRE_COPY);
+	POINT(&plan, 0, 1, RUNNING);
+	POINT(&plan, 0, 2, STOP);
+	POINT(&plan, 0, 3, PRE_COPY);
+
+	/* who stays counts, too, when it comes to what all must be able to do */
+	devs[1].flags = F_STOP;
+	EXPECT_EQ(-EOPNOTSUPP, migmux_plan_make(&plan, devs, 4, PRE_COPY, MIGMUX_PLAN_STAY));
+	EXPECT_EQ(1, plan.culprit);
+	EXPECT_EQ(0, migmux_plan_make(&plan, devs, 4, PRE_COPY, both));
+	devs[1].state = ERROR;
+	EXPECT_EQ(-EIO, migmux_plan_make(&plan, devs, 4, PRE_COPY, both));
+}
+
 TEST(mixed_states_wait_for_the_slowest)
 {
 	struct migmux_plan_dev devs[] = {
