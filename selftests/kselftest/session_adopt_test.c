@@ -160,16 +160,16 @@ TEST_F(adopt, session_starts)
 /* A verdict is the peer's, and says nothing about whose the source's arcs are. */
 TEST_F(adopt, source_with_verdict)
 {
-	const struct pair *pair = &self->pair;
+	struct pair *pair = &self->pair;
 	int i;
 
 	for (i = 0; i < 2; i++) {
 		ASSERT_EQ(0, set_state(&self->vmm.dev[i], STOP_COPY, &self->save[i]));
 		ASSERT_EQ(0, session_data_fd(pair->from, i, self->save[i], 0));
 	}
-	ASSERT_EQ(0, pair_start((struct pair *)pair, true, STAGING));
+	ASSERT_EQ(0, pair_start(pair, true, STAGING));
 	ASSERT_EQ(0, session_wait(pair->from, M_HANDED_OVER, WAIT_MS));
-	ASSERT_EQ(0, pair_finish((struct pair *)pair));
+	ASSERT_EQ(0, pair_finish(pair));
 	EXPECT_TRUE(device_is(&self->vmm.dev[0], STOP_COPY));
 	EXPECT_TRUE(pair_equal(pair));
 }

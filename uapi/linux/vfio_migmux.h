@@ -621,10 +621,11 @@ struct vfio_migmux_event {
  *
  * Memory is bounded as it is for frames from channels: the next frame of a device
  * takes any that is free, others leave room for one frame. Without memory the call
- * waits, or fails with EAGAIN if VFIO_MIGMUX_LOAD_BUFFER_NONBLOCK is set. When to try
- * again is not told. Threads that wait here, each with the frames of one connection in
- * the order in which QEMU sent them, never wait for ever. A thread for which others wait
- * before they go on (as QEMU's do at a SYNC packet) must not wait here.
+ * waits, or fails with EAGAIN if VFIO_MIGMUX_LOAD_BUFFER_NONBLOCK is set. Threads that
+ * wait here, each with the frames of one connection in the order in which QEMU sent
+ * them, never wait for ever. A thread for which others wait before they go on (as QEMU's
+ * do at a SYNC packet) must not wait here: it leaves a frame that gets EAGAIN to a thread
+ * that may, and that hands in the frames of each device in order.
  *
  * What is wrong with the frame (idstr, instance_id, size, payload) is the peer's doing:
  * it fails the session, as if a channel had brought it.

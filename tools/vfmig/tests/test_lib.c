@@ -34,6 +34,9 @@ static void test_errors(void)
 		    "identity too long");
 	test_result(vfmig_link_attach(-1, name, NULL) == -ENAMETOOLONG, "link's name too long");
 	test_result(vfmig_abort(-1, 0) == -EBADF, "closed descriptor");
+	test_result(vfmig_load_buffer(-1, 0, name, 0, NULL, 0) == -EBADF,
+		    "closed descriptor, a frame");
+	test_result(vfmig_data_fd(-1, 0, 0, 0) == -EBADF, "closed descriptor, a data file");
 	if (pipe(pair))
 		return;
 	test_result(vfmig_last_error(pair[0], &e) == -ENOTTY, "descriptor of another kind");
