@@ -71,14 +71,44 @@ static int arc(struct migmux_device *dev, enum vfio_device_mig_state next)
 		look_again(dev);
 		return PTR_ERR(file);
 	}
+	/* a save keeps its file until it ends: a new one means that a reset has ended it */
+	if (file && dev->data_file &&
+	    READ_ONCE(dev->session->role) == VFIO_MIGMUX_ROLE_SOURCE) {
+		fput(file);
+		trace_migmux_arc_err(dev->hook->name, next, -ENODEV);
+		look_again(dev);
+		return -ENODEV;
+	}
 	trace_migmux_arc_done(dev->hook->name, next, 0);
 	if (next == VFIO_DEVICE_STATE_STOP || next == VFIO_DEVICE_STATE_RUNNING ||
 	    next == VFIO_DEVICE_STATE_RUNNING_P2P)
 		migmux_device_put_data_file(dev);
 	migmux_device_set_state(dev, next);
+	if (file && next == VFIO_DEVICE_STATE_PRE_COPY &&
+	    READ_ONCE(dev->session->role) == VFIO_MIGMUX_ROLE_SOURCE)
+		migmux_precopy_enter(dev);
 	if (file)
 		migmux_device_set_data_file(dev, file);
 	return 0;
+}
+
+/* Pre-copy lasts from the arc that leads there to the one that ends it. */
+static void precopy_span(struct migmux_device *dev, u32 next)
+{
+	if (next == VFIO_DEVICE_STATE_PRE_COPY && dev->session->precopy)
+		migmux_session_phase_start(dev->session, dev->index,
+					   VFIO_MIGMUX_PHASE_PRECOPY);
+	if (dev->state != VFIO_DEVICE_STATE_PRE_COPY || !dev->pre.joined)
+		return;
+	migmux_session_phase_end(dev->session, dev->index, VFIO_MIGMUX_PHASE_PRECOPY, 0);
+	migmux_precopy_stopping(dev);
+}
+
+static void precopy_fails(struct migmux_device *dev, u32 next, int err)
+{
+	if (err && next == VFIO_DEVICE_STATE_PRE_COPY && dev->session->precopy)
+		migmux_session_phase_end(dev->session, dev->index,
+					 VFIO_MIGMUX_PHASE_PRECOPY, err);
 }
 
 static int check(const struct migmux_walk *walk)
@@ -123,9 +153,11 @@ int migmux_arc_walk(struct migmux_device *dev, const struct migmux_walk *walk)
 			return err;
 		phase = walk->rollback ? VFIO_MIGMUX_PHASE_ROLLBACK :
 					 migmux_arc_phase(dev->state, next);
+		precopy_span(dev, next);
 		migmux_session_phase_start(s, dev->index, phase);
 		err = arc(dev, next);
 		migmux_session_phase_end(s, dev->index, phase, err);
+		precopy_fails(dev, next, err);
 		if (err)
 			return err;
 	}

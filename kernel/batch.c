@@ -13,6 +13,26 @@
 #include "hook.h"
 #include "session.h"
 
+/*
+ * A source's device is where this session has taken it, or outside of any save: else
+ * its data file is somebody else's, or none any more.
+ */
+static int check_saving(struct migmux_session *s, const struct migmux_device *dev,
+			enum vfio_device_mig_state state)
+{
+	const bool precopy = state == VFIO_DEVICE_STATE_PRE_COPY ||
+			     state == VFIO_DEVICE_STATE_PRE_COPY_P2P;
+	const bool saving = precopy || state == VFIO_DEVICE_STATE_STOP_COPY;
+
+	if (dev->pre.running && !precopy)
+		return migmux_session_refuse(s, -ENODEV, "%s is in %s: it has left PRE_COPY by itself, by a reset perhaps",
+					     dev->hook->name, migmux_state_name(state));
+	if (saving && !dev->data_file)
+		return migmux_session_refuse(s, -EINVAL, "%s is in %s already: take it back to RUNNING or STOP first",
+					     dev->hook->name, migmux_state_name(state));
+	return 0;
+}
+
 /* Where are the devices? A recovery goes on without those that do not say. */
 static int look(struct migmux_session *s, struct migmux_batch *b)
 {
@@ -30,6 +50,10 @@ static int look(struct migmux_session *s, struct migmux_batch *b)
 		if (err)
 			return migmux_session_refuse(s, err, "%s does not tell its state: error %d",
 						     dev->hook->name, -err);
+		if (b->kind == MIGMUX_BATCH_SAVE || b->kind == MIGMUX_BATCH_PRECOPY)
+			err = check_saving(s, dev, state);
+		if (err)
+			return err;
 		migmux_device_set_state(dev, state);
 		if (state == VFIO_DEVICE_STATE_ERROR && b->rollback)
 			continue;
@@ -54,18 +78,19 @@ static void drop(struct migmux_batch *b, u32 i, u32 n)
  */
 static int make_plan(struct migmux_session *s, struct migmux_batch *b, u32 target)
 {
-	bool no_p2p = b->no_p2p || b->rollback;
+	const u32 flags = (b->no_p2p || b->rollback ? MIGMUX_PLAN_NO_P2P_OK : 0) |
+			  (b->kind == MIGMUX_BATCH_PRECOPY ? MIGMUX_PLAN_STAY : 0);
 	int n, err;
 	u32 i;
 
 	n = look(s, b);
 	if (n <= 0)
 		return n;
-	err = migmux_plan_make(&b->plan, b->plan_devs, n, target, no_p2p);
+	err = migmux_plan_make(&b->plan, b->plan_devs, n, target, flags);
 	while (err && b->rollback && b->plan.culprit < n && n > 1) {
 		drop(b, b->plan.culprit, n);
 		n--;
-		err = migmux_plan_make(&b->plan, b->plan_devs, n, target, no_p2p);
+		err = migmux_plan_make(&b->plan, b->plan_devs, n, target, flags);
 	}
 	if (err && b->rollback)
 		return 0;
@@ -106,7 +131,8 @@ static void say_why(struct migmux_session *s)
 		who = dev->hook->name;
 		break;
 	}
-	if (b->kind == MIGMUX_BATCH_SAVE || b->kind == MIGMUX_BATCH_LOAD)
+	if (b->kind == MIGMUX_BATCH_SAVE || b->kind == MIGMUX_BATCH_LOAD ||
+	    b->kind == MIGMUX_BATCH_PRECOPY)
 		migmux_session_fail(s, b->result, culprit, VFIO_MIGMUX_INDEX_NONE,
 				    "%s does not reach %s: error %d", who,
 				    migmux_state_name(b->target), -b->result);
@@ -115,10 +141,21 @@ static void say_why(struct migmux_session *s)
 				      who, migmux_state_name(b->target), -b->result);
 }
 
+/* What the VMM waits for before it begins the next one. */
+static u32 milestone_of(const struct migmux_batch *b)
+{
+	if (b->kind == MIGMUX_BATCH_SET_STATE)
+		return VFIO_MIGMUX_MILESTONE_BATCH;
+	if (b->kind == MIGMUX_BATCH_PRECOPY && !b->result)
+		return VFIO_MIGMUX_MILESTONE_PRECOPY;
+	return 0;
+}
+
 static void finish(struct migmux_session *s)
 {
 	struct migmux_batch *b = &s->batch;
 	const enum migmux_batch_kind kind = b->kind;
+	u32 milestone;
 	struct migmux_device *dev;
 	u32 i;
 
@@ -133,14 +170,17 @@ static void finish(struct migmux_session *s)
 
 	if (kind == MIGMUX_BATCH_LOAD && !b->result)
 		migmux_session_milestone(s, VFIO_MIGMUX_MILESTONE_READY);
+	milestone = milestone_of(b);
 	/* from here on the next batch may start */
 	spin_lock(&s->lock);
 	b->running = false;
-	if (kind == MIGMUX_BATCH_SET_STATE)
-		migmux_session_milestone_locked(s, VFIO_MIGMUX_MILESTONE_BATCH);
+	if (milestone)
+		migmux_session_milestone_locked(s, milestone);
 	spin_unlock(&s->lock);
-	if (kind == MIGMUX_BATCH_SET_STATE)
-		migmux_session_milestone_tell(s, VFIO_MIGMUX_MILESTONE_BATCH);
+	if (milestone)
+		migmux_session_milestone_tell(s, milestone);
+	if (milestone == VFIO_MIGMUX_MILESTONE_PRECOPY)
+		migmux_precopy_all_joined(s);
 	wake_up_all(&s->wq);
 	migmux_session_put(s);
 }

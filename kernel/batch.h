@@ -18,12 +18,15 @@ struct migmux_session;
 /**
  * enum migmux_batch_kind - on whose behalf
  * @MIGMUX_BATCH_SET_STATE: VFIO_MIGMUX_SET_STATE: rolls back by itself
+ * @MIGMUX_BATCH_PRECOPY: the source's way to PRE_COPY, for those that can: a failure
+ *	fails the session
  * @MIGMUX_BATCH_SAVE: the source's way to STOP_COPY: a failure fails the session
  * @MIGMUX_BATCH_LOAD: the destination's way to RESUMING: likewise
  * @MIGMUX_BATCH_RECOVER: the way back of a failed session: goes as far as it can
  */
 enum migmux_batch_kind {
 	MIGMUX_BATCH_SET_STATE,
+	MIGMUX_BATCH_PRECOPY,
 	MIGMUX_BATCH_SAVE,
 	MIGMUX_BATCH_LOAD,
 	MIGMUX_BATCH_RECOVER,

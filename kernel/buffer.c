@@ -89,12 +89,17 @@ static int decode(struct buffer *b, const struct vfio_migmux_load_buffer *args)
 	if (migmux_wire_payload_decode(&payload, &b->head, &b->fault))
 		return refuse(b);
 	b->dev = migmux_frame_device(b->s, &b->head);
-	if (b->dev)
+	if (b->dev && !b->head.precopy)
 		return 0;
-	migmux_session_fail(b->s, -EPROTO, VFIO_MIGMUX_INDEX_NONE,
-			    VFIO_MIGMUX_INDEX_NONE,
-			    "a buffer of the VMM: device %s, instance %u is not in this session",
-			    b->head.idstr, b->head.instance_id);
+	if (b->dev)
+		migmux_session_fail(b->s, -EPROTO, b->dev->index, VFIO_MIGMUX_INDEX_NONE,
+				    "a buffer of the VMM, device %s: frame %u is of pre-copy, which comes by a channel of the session only",
+				    b->dev->idstr, b->head.idx);
+	else
+		migmux_session_fail(b->s, -EPROTO, VFIO_MIGMUX_INDEX_NONE,
+				    VFIO_MIGMUX_INDEX_NONE,
+				    "a buffer of the VMM: device %s, instance %u is not in this session",
+				    b->head.idstr, b->head.instance_id);
 	return -EPROTO;
 }
 
@@ -214,7 +219,8 @@ long migmux_ioctl_load_buffer(struct migmux_session *s, void *args)
 	err = check(s) ?: decode(&b, load);
 	if (err)
 		return err;
-	migmux_device_first_frame(b.dev, 0);
+	migmux_device_first_frame(b.dev, 0, false);
+	migmux_device_stopped_frame(b.dev);
 	if (b.head.config)
 		return load_config(&b);
 	return load_data(&b, load->flags & VFIO_MIGMUX_LOAD_BUFFER_NONBLOCK);

@@ -50,6 +50,7 @@ enum migmux_rx_state {
 	MIGMUX_RX_HEADER,	/* the rest of a frame's header */
 	MIGMUX_RX_ADMIT,	/* waits until the frame may have memory */
 	MIGMUX_RX_DATA,		/* the frame's data */
+	MIGMUX_RX_ACK,		/* sends an acknowledgment */
 	MIGMUX_RX_VERDICT,	/* sends the verdict */
 	MIGMUX_RX_CONFIRM,	/* waits for the source's confirmation */
 	MIGMUX_RX_DONE,		/* nothing more is expected */
@@ -100,6 +101,8 @@ enum migmux_channel_flags {
  * @blocked: source: since when its socket is full, 0 if not; the mover's
  * @send_error: source: sending broke, but a verdict may still come; the mover's
  * @head: destination: what the current frame's header says; the mover's
+ * @ack_due: destination: an acknowledgment is to be sent; session's lock
+ * @ack_idx: destination: of that frame; session's lock
  * @verdict: source: a good verdict has come; session's lock
  * @confirmed: source: confirmation sent; destination: received; session's lock
  * @closed: nothing more is received: the peer closed it, or broke the rules; the
@@ -142,6 +145,8 @@ struct migmux_channel {
 	u64 blocked;
 	int send_error;
 	struct migmux_wire_head head;
+	bool ack_due;
+	u32 ack_idx;
 	bool verdict;
 	bool confirmed;
 	bool closed;

@@ -6,9 +6,27 @@
 #define MIGMUX_COMPAT_H
 
 #include <linux/version.h>
+#include <linux/vfio.h>
 
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 12, 0)
 #error "vfio_migmux needs Linux 6.12 or newer"
+#endif
+
+/*
+ * Since 7.1 a driver can say that new initial data came in pre-copy, to those who
+ * have told VFIO that they understand it. Elsewhere drivers leave the flags, which
+ * we give as zero, alone.
+ */
+#ifdef VFIO_PRECOPY_INFO_REINIT
+static inline void migmux_compat_precopy_v2(struct vfio_device *vdev)
+{
+	vdev->precopy_info_v2 = 1;
+}
+#else
+#define VFIO_PRECOPY_INFO_REINIT	BIT(0)
+static inline void migmux_compat_precopy_v2(struct vfio_device *vdev)
+{
+}
 #endif
 
 #endif /* MIGMUX_COMPAT_H */

@@ -76,6 +76,7 @@ static struct migmux_device *create(struct migmux_session *s,
 	INIT_WORK(&dev->load_work, migmux_feed_load_work);
 	migmux_mover_init(&dev->mover);
 	migmux_gather_init(&dev->gather);
+	migmux_precopy_init(dev);
 	trace_migmux_object_create("device", dev);
 	return dev;
 }
@@ -274,6 +275,8 @@ void migmux_device_set_state(struct migmux_device *dev, u32 state)
 		stopped = ++s->nr_stopped == live;
 	}
 	spin_unlock(&s->lock);
+	if (state == VFIO_DEVICE_STATE_STOP_COPY)
+		migmux_precopy_stopped(dev);
 	if (quiesced)
 		migmux_session_milestone(s, VFIO_MIGMUX_MILESTONE_QUIESCED);
 	if (stopped)
@@ -284,10 +287,11 @@ void migmux_device_set_state(struct migmux_device *dev, u32 state)
  * migmux_device_first_frame() - destination: a frame has come, perhaps the first
  * @dev: the device
  * @nr_channels: channels that so turn out to be the device's: 1 or 0
+ * @precopy: its first frame there is one of pre-copy
  *
  * Context: the channel's mover, or the VMM's ioctl; sleeps.
  */
-void migmux_device_first_frame(struct migmux_device *dev, u32 nr_channels)
+void migmux_device_first_frame(struct migmux_device *dev, u32 nr_channels, bool precopy)
 {
 	struct vfio_migmux_timeline_device *t = &dev->report->t;
 	struct migmux_report *r = dev->session->report;
@@ -300,7 +304,8 @@ void migmux_device_first_frame(struct migmux_device *dev, u32 nr_channels)
 	t->nr_channels += nr_channels;
 	spin_unlock(&r->lock);
 	if (first)
-		migmux_session_phase_start(dev->session, dev->index,
+		migmux_session_phase_start(dev->session, dev->index, precopy ?
+					   VFIO_MIGMUX_PHASE_PRECOPY :
 					   VFIO_MIGMUX_PHASE_TRANSFER);
 }
 
@@ -348,6 +353,35 @@ void migmux_device_sent_tell(struct migmux_device *dev, bool all)
 }
 
 /**
+ * migmux_device_stopped_frame() - destination: a frame that is not of pre-copy has come
+ * @dev: the device
+ *
+ * Context: the channel's mover; sleeps.
+ */
+void migmux_device_stopped_frame(struct migmux_device *dev)
+{
+	struct vfio_migmux_span *phases = dev->report->t.phases;
+	struct migmux_session *s = dev->session;
+	const u64 now = ktime_get_ns();
+	bool switched = false;
+
+	spin_lock(&s->report->lock);
+	if (phases[VFIO_MIGMUX_PHASE_PRECOPY].start_ns &&
+	    !phases[VFIO_MIGMUX_PHASE_PRECOPY].end_ns) {
+		phases[VFIO_MIGMUX_PHASE_PRECOPY].end_ns = now;
+		phases[VFIO_MIGMUX_PHASE_TRANSFER].start_ns = now;
+		switched = true;
+	}
+	spin_unlock(&s->report->lock);
+	if (!switched)
+		return;
+	migmux_event_post(s, VFIO_MIGMUX_EVENT_PHASE_END, dev->index,
+			  VFIO_MIGMUX_INDEX_NONE, VFIO_MIGMUX_PHASE_PRECOPY, 0, NULL);
+	migmux_event_post(s, VFIO_MIGMUX_EVENT_PHASE_START, dev->index,
+			  VFIO_MIGMUX_INDEX_NONE, VFIO_MIGMUX_PHASE_TRANSFER, 0, NULL);
+}
+
+/**
  * migmux_device_set_error() - note a device's failure for the timeline
  * @dev: the device
  * @err: negative errno, or 0 when a new step begins
@@ -384,6 +418,8 @@ void migmux_device_set_data_file(struct migmux_device *dev, struct file *file)
 	dev->report->has_method = known;
 	dev->report->method = method;
 	spin_unlock(&dev->session->report->lock);
+	migmux_precopy_leave(dev);
+	migmux_precopy_listen(dev, file);
 	spin_lock(&dev->session->lock);
 	old = dev->data_file;
 	dev->data_file = file;
@@ -405,6 +441,8 @@ void migmux_device_put_data_file(struct migmux_device *dev)
 	file = dev->data_file;
 	dev->data_file = NULL;
 	spin_unlock(&dev->session->lock);
-	if (file)
-		fput(file);
+	if (!file)
+		return;
+	migmux_precopy_leave(dev);
+	fput(file);
 }

@@ -11,6 +11,7 @@
 #include "frame.h"
 #include "gather.h"
 #include "mover.h"
+#include "precopy.h"
 #include "report.h"
 
 struct migmux_channel;
@@ -52,6 +53,9 @@ struct migmux_session;
  *	byte is written; session's lock
  * @adopted: @data_file was the VMM's, which moved the device; session's mutex
  * @first_idx: idx of the first frame; constant once started
+ * @pre: source: its part in pre-copy
+ * @final: source: what the pump reads is not of pre-copy; destination: a frame of that
+ *	was taken; the mover's
  * @next_idx: source: idx of the next frame; the pump's
  * @unsent: source: frames that no socket has taken yet; session's lock
  * @sent: source: counted for the milestone SENT; session's lock
@@ -92,6 +96,8 @@ struct migmux_device {
 	bool eof;
 	bool adopted;
 	u32 first_idx;
+	struct migmux_precopy pre;
+	bool final;
 	u32 next_idx;
 	u32 unsent;
 	bool sent;
@@ -111,9 +117,10 @@ void migmux_device_free(struct migmux_device *dev);
 void migmux_device_gone(struct migmux_device *dev);
 u32 migmux_device_session_id(const struct migmux_device *dev);
 void migmux_device_set_state(struct migmux_device *dev, u32 state);
-void migmux_device_first_frame(struct migmux_device *dev, u32 nr_channels);
+void migmux_device_first_frame(struct migmux_device *dev, u32 nr_channels, bool precopy);
 bool migmux_device_sent_locked(struct migmux_device *dev, bool *all);
 void migmux_device_sent_tell(struct migmux_device *dev, bool all);
+void migmux_device_stopped_frame(struct migmux_device *dev);
 void migmux_device_set_error(struct migmux_device *dev, int err);
 void migmux_device_set_data_file(struct migmux_device *dev, struct file *file);
 void migmux_device_put_data_file(struct migmux_device *dev);

@@ -80,6 +80,29 @@ struct file *migmux_hook_set_state(struct migmux_hook *hook,
 }
 
 /**
+ * migmux_hook_get_data_size() - ask a device how much STOP_COPY would yield
+ * @hook: the device; the caller holds its VFIO file
+ * @bytes: is filled with an estimate
+ *
+ * Context: sleeps. No lock is held but a session's mutex.
+ * Return: 0, or the driver's error.
+ */
+int migmux_hook_get_data_size(struct migmux_hook *hook, u64 *bytes)
+{
+	struct vfio_device *vdev = hook->vdev;
+	unsigned long size = 0;
+	int err;
+
+	err = power_get(vdev->dev);
+	if (err)
+		return err;
+	err = hook->orig->migration_get_data_size(vdev, &size);
+	power_put(vdev->dev);
+	*bytes = size;
+	return err;
+}
+
+/**
  * migmux_hook_get_state() - ask a device where it is
  * @hook: the device; the caller holds its VFIO file
  * @state: is filled

@@ -79,6 +79,8 @@ static void account(struct migmux_device *dev, u64 start, size_t bytes, bool who
 
 	spin_lock(&dev->session->report->lock);
 	t->bytes += bytes;
+	if (dev->frame->precopy)
+		t->precopy_bytes += bytes;
 	t->frames += whole;
 	t->stall_device_ns += now - start;
 	t->last_byte_ns = now;
@@ -109,12 +111,47 @@ static void fail(struct migmux_device *dev, int err)
 			    dev->hook->name, dev->frame->gather.idx, -err, why);
 }
 
+/* A device does not run again before it is resumed, whatever its source says. */
+static bool check_order(struct migmux_device *dev)
+{
+	if (!dev->frame->precopy) {
+		dev->final = true;
+		return true;
+	}
+	if (!dev->final)
+		return true;
+	migmux_session_fail(dev->session, -EPROTO, dev->index, VFIO_MIGMUX_INDEX_NONE,
+			    "device %s: frame %u is of pre-copy, and comes after the state of the stopped device",
+			    dev->idstr, dev->frame->gather.idx);
+	return false;
+}
+
+/* Go on with the frame: true when it is all written. */
+static bool write_frame(struct migmux_device *dev)
+{
+	ssize_t n;
+
+	/* an empty one only asks for an acknowledgment */
+	if (!dev->frame->bytes) {
+		account(dev, ktime_get_ns(), 0, true);
+		return true;
+	}
+	n = write_state(dev);
+	if (n == -ERESTARTSYS)
+		return false;
+	if (n < 0) {
+		fail(dev, n);
+		return false;
+	}
+	dev->offset += n;
+	return dev->offset == dev->frame->bytes;
+}
+
 static void step(struct migmux_mover *mover)
 {
 	struct migmux_device *dev = to_device(mover);
 	struct migmux_session *s = dev->session;
 	bool done = false;
-	ssize_t n;
 
 	if (!dev->frame) {
 		dev->frame = take(dev, &done);
@@ -124,18 +161,9 @@ static void step(struct migmux_mover *mover)
 		migmux_session_phase_end(s, dev->index, VFIO_MIGMUX_PHASE_TRANSFER, 0);
 		queue_work(migmux_wq, &dev->load_work);
 	}
-	if (!dev->frame)
+	if (!dev->frame || !check_order(dev) || !write_frame(dev))
 		return;
-	n = write_state(dev);
-	if (n == -ERESTARTSYS)
-		return;
-	if (n < 0) {
-		fail(dev, n);
-		return;
-	}
-	dev->offset += n;
-	if (dev->offset < dev->frame->bytes)
-		return;
+	migmux_precopy_frame_written(dev->frame);
 	trace_migmux_frame_written(s->report->id, dev->index, VFIO_MIGMUX_INDEX_NONE,
 				   dev->frame->gather.idx, dev->frame->bytes);
 	spin_lock(&s->lock);

@@ -14,6 +14,7 @@
 #include "gather.h"
 #include "wire.h"
 
+struct migmux_channel;
 struct migmux_device;
 struct migmux_session;
 struct migmux_staging;
@@ -44,6 +45,8 @@ struct migmux_flight {
  * @nr_bvec: elements of @bvec
  * @uaddr: where the owner's address space sees the pages; 0 for a config frame
  * @config: data of a config frame; kvmalloc'ed, owned by the frame
+ * @precopy: destination: it is of pre-copy
+ * @ack: destination: where to acknowledge that it is written, or NULL
  * @flight: the socket's hold on @bvec, where it sends without copying
  *
  * A frame has one owner at a time: the staging's free list, the pump or the
@@ -62,6 +65,8 @@ struct migmux_frame {
 	u32 nr_bvec;
 	unsigned long uaddr;
 	void *config;
+	bool precopy;
+	struct migmux_channel *ack;
 	struct migmux_flight flight;
 };
 

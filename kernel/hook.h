@@ -139,6 +139,7 @@ void migmux_hook_rest(struct migmux_hook *hook);
 
 struct file *migmux_hook_set_state(struct migmux_hook *hook,
 				   enum vfio_device_mig_state state);
+int migmux_hook_get_data_size(struct migmux_hook *hook, u64 *bytes);
 int migmux_hook_get_state(struct migmux_hook *hook,
 			  enum vfio_device_mig_state *state);
 

@@ -29,6 +29,7 @@ union args {
 	struct vfio_migmux_abort abort;
 	struct vfio_migmux_timeline timeline;
 	struct vfio_migmux_last_error last_error;
+	struct vfio_migmux_precopy_info precopy_info;
 };
 
 /**
@@ -73,7 +74,7 @@ static const struct op ops[] = {
 	   migmux_ioctl_set_state, .out = true),
 	OP(VFIO_MIGMUX_SAVE, save,
 	   VFIO_MIGMUX_SAVE_VERDICT | VFIO_MIGMUX_SAVE_NO_P2P |
-	   VFIO_MIGMUX_SAVE_NO_CONFIG, migmux_ioctl_save),
+	   VFIO_MIGMUX_SAVE_NO_CONFIG | VFIO_MIGMUX_SAVE_PRECOPY, migmux_ioctl_save),
 	OP(VFIO_MIGMUX_LOAD, load,
 	   VFIO_MIGMUX_LOAD_VERDICT | VFIO_MIGMUX_LOAD_NO_P2P |
 	   VFIO_MIGMUX_LOAD_BUFFERS, migmux_ioctl_load),
@@ -83,6 +84,8 @@ static const struct op ops[] = {
 	OP(VFIO_MIGMUX_WAIT, wait, 0, migmux_ioctl_wait, .out = true),
 	OP(VFIO_MIGMUX_ABORT, abort, 0, migmux_ioctl_abort),
 	OP(VFIO_MIGMUX_TIMELINE, timeline, 0, migmux_ioctl_timeline, .out = true),
+	OP(VFIO_MIGMUX_PRECOPY_INFO, precopy_info, 0, migmux_ioctl_precopy_info,
+	   .out = true),
 	OP(VFIO_MIGMUX_LAST_ERROR, last_error, 0, migmux_ioctl_last_error,
 	   .anyone = true, .out = true),
 	OP(VFIO_MIGMUX_LOAD_BUFFER, load_buffer,

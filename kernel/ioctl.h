@@ -35,6 +35,7 @@ long migmux_ioctl_load_buffer(struct migmux_session *s, void *args);
 long migmux_ioctl_set_state(struct migmux_session *s, void *args);
 long migmux_ioctl_save(struct migmux_session *s, void *args);
 long migmux_ioctl_load(struct migmux_session *s, void *args);
+long migmux_ioctl_precopy_info(struct migmux_session *s, void *args);
 long migmux_ioctl_wait(struct migmux_session *s, void *args);
 long migmux_ioctl_abort(struct migmux_session *s, void *args);
 long migmux_ioctl_timeline(struct migmux_session *s, void *args);

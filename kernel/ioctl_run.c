@@ -12,7 +12,7 @@
 #include "ioctl.h"
 #include "session.h"
 
-#define ALL_MILESTONES	(VFIO_MIGMUX_MILESTONE_ENDED * 2 - 1)
+#define ALL_MILESTONES	(VFIO_MIGMUX_MILESTONE_PRECOPY_ACKED * 2 - 1)
 
 static int check_recover(struct migmux_session *s, u32 recover)
 {
@@ -119,7 +119,8 @@ long migmux_ioctl_save(struct migmux_session *s, void *args)
 	if (err)
 		return err;
 	mutex_lock(&s->mutex);
-	err = migmux_session_save(s, save);
+	err = s->precopy ? migmux_session_switchover(s, save) :
+			   migmux_session_save(s, save);
 	mutex_unlock(&s->mutex);
 	return err;
 }

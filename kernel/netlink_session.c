@@ -9,7 +9,7 @@
 #include "report.h"
 
 /*
- * A session is shown in one message, which may be long: some 600 bytes for each
+ * A session is shown in one message, which may be long: some 700 bytes for each
  * device. The messages of a dump have no more room than the reader's buffer, at
  * least about 3.5 KiB: there the devices that do not fit follow in further messages
  * which have nothing but the session's id and devices. One device always fits.
@@ -47,7 +47,7 @@ static size_t device_size(const struct migmux_report_device *dev)
 	       nla_total_size(strlen(dev->handle) + 1) +
 	       nla_total_size(strlen(dev->idstr) + 1) +
 	       6 * nla_total_size(sizeof(u32)) +
-	       7 * nla_total_size_64bit(sizeof(u64)) +
+	       10 * nla_total_size_64bit(sizeof(u64)) +
 	       VFIO_MIGMUX_NR_PHASES * SPAN_SIZE;
 }
 
@@ -95,7 +95,13 @@ static int times_put(struct sk_buff *skb, const struct vfio_migmux_timeline_devi
 	    nla_put_u64_64bit(skb, VFIO_MIGMUX_A_SESSION_DEVICE_STALL_STAGING,
 			      t->stall_staging_ns, pad) ||
 	    nla_put_u64_64bit(skb, VFIO_MIGMUX_A_SESSION_DEVICE_STALL_WIRE,
-			      t->stall_wire_ns, pad))
+			      t->stall_wire_ns, pad) ||
+	    nla_put_u64_64bit(skb, VFIO_MIGMUX_A_SESSION_DEVICE_PRECOPY_BYTES,
+			      t->precopy_bytes, pad) ||
+	    nla_put_u64_64bit(skb, VFIO_MIGMUX_A_SESSION_DEVICE_PRECOPY_ROUNDS,
+			      t->precopy_rounds, pad) ||
+	    nla_put_u64_64bit(skb, VFIO_MIGMUX_A_SESSION_DEVICE_PRECOPY_TIME,
+			      t->precopy_ns, pad))
 		return -EMSGSIZE;
 	for (i = 0; i < VFIO_MIGMUX_NR_PHASES; i++)
 		if (span_put(skb, i, &t->phases[i]))

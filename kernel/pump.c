@@ -51,7 +51,8 @@ static bool ready(struct migmux_mover *mover)
 	bool ok;
 
 	spin_lock(&s->lock);
-	ok = !s->failed && dev->data_file && !dev->eof && memory_ready(dev);
+	ok = !s->failed && dev->data_file && !dev->eof &&
+	     !migmux_precopy_waits(dev) && memory_ready(dev);
 	spin_unlock(&s->lock);
 	return ok;
 }
@@ -63,14 +64,18 @@ static void fail(struct migmux_device *dev, int err, const char *what)
 			    "%s: %s: error %d", dev->hook->name, what, -err);
 }
 
-static int encode(struct migmux_device *dev, struct migmux_frame *frame, bool config)
+/* @flags has nothing but config, precopy and ack. */
+static int encode(struct migmux_device *dev, struct migmux_frame *frame,
+		  const struct migmux_wire_head *flags)
 {
 	const struct migmux_wire_head head = {
 		.idstr = dev->idstr,
 		.instance_id = dev->instance_id,
 		.bytes = frame->bytes,
 		.idx = dev->next_idx,
-		.config = config,
+		.config = flags->config,
+		.precopy = flags->precopy,
+		.ack = flags->ack,
 	};
 
 	frame->gather.idx = dev->next_idx++;
@@ -143,6 +148,7 @@ static void finish_silently(struct migmux_device *dev)
 /* The device's state is complete: the config frame says so on the wire. */
 static void finish(struct migmux_device *dev)
 {
+	static const struct migmux_wire_head config = { .config = true };
 	struct migmux_session *s = dev->session;
 	struct migmux_frame *frame = &dev->config_frame;
 	int err;
@@ -151,7 +157,7 @@ static void finish(struct migmux_device *dev)
 	dev->eof = true;
 	dev->config_done = true;
 	spin_unlock(&s->lock);
-	err = encode(dev, frame, true);
+	err = encode(dev, frame, &config);
 	if (!err)
 		err = dispatch(dev, frame);
 	if (err)
@@ -196,53 +202,89 @@ static void give_back(struct migmux_session *s, struct migmux_frame *frame)
  * One read of the data file. Nobody changes dev->data_file while this mover
  * runs and the device is in a state that has one.
  */
-static ssize_t read_state(struct migmux_device *dev, struct migmux_frame *frame)
+static ssize_t read_state(struct migmux_device *dev, struct migmux_frame *frame,
+			  bool live)
 {
 	const u64 start = ktime_get_ns();
 	ssize_t n;
 
 	n = migmux_datafile_read(dev->data_file, frame);
 	account(dev, start, n > 0 ? n : 0);
+	if (live && n > 0)
+		migmux_precopy_read(dev, start, n);
 	return n;
 }
 
-static void step(struct migmux_mover *mover)
+/* Off with it, as one of pre-copy or not; with @ack the destination shall answer. */
+static void send(struct migmux_device *dev, struct migmux_frame *frame, bool live,
+		 bool ack)
 {
-	struct migmux_device *dev = to_device(mover);
 	struct migmux_session *s = dev->session;
-	struct migmux_frame *frame;
-	ssize_t n;
+	const struct migmux_wire_head flags = {
+		.precopy = live && s->verdict,
+		.ack = ack,
+	};
 	int err;
 
-	frame = take_memory(dev);
-	if (!frame)
+	if (ack)
+		migmux_precopy_asked(dev, dev->next_idx);
+	err = encode(dev, frame, &flags);
+	trace_migmux_frame_read(s->report->id, dev->index, VFIO_MIGMUX_INDEX_NONE,
+				frame->gather.idx, frame->bytes);
+	if (!err)
+		err = dispatch(dev, frame);
+	if (!err)
 		return;
-	if (dev->next_idx == dev->first_idx)
-		migmux_session_phase_start(s, dev->index, VFIO_MIGMUX_PHASE_TRANSFER);
-	n = read_state(dev, frame);
-	if (n > 0) {
-		frame->bytes = n;
-		err = encode(dev, frame, false);
-		trace_migmux_frame_read(s->report->id, dev->index,
-					VFIO_MIGMUX_INDEX_NONE,
-					frame->gather.idx, n);
-		if (!err)
-			err = dispatch(dev, frame);
-		if (!err)
-			return;
-		give_back(s, frame);
-		no_way(dev, err, "no channel takes its state");
-		return;
-	}
 	give_back(s, frame);
-	if (!n && s->no_config)
+	no_way(dev, err, "no channel takes its state");
+}
+
+/* A read brought nothing. @temporary: an end that it met is. */
+static void at_end(struct migmux_device *dev, ssize_t n, bool temporary)
+{
+	if (n == -ERESTARTSYS)
+		return;
+	if (n == -EAGAIN)
+		migmux_precopy_not_now(dev);
+	else if (temporary && (!n || n == -ENOMSG))
+		migmux_precopy_end(dev);
+	else if (!n && dev->session->no_config)
 		finish_silently(dev);
 	else if (!n)
 		finish(dev);
 	else if (n == -EINTR)
 		fail(dev, n, "a signal to the process interrupted a read, and the driver lost what it had read");
-	else if (n != -ERESTARTSYS)
+	else
 		fail(dev, n, "reading its state");
+}
+
+static void step(struct migmux_mover *mover)
+{
+	struct migmux_device *dev = to_device(mover);
+	struct migmux_frame *frame;
+	bool live, temporary;
+	ssize_t n;
+
+	frame = take_memory(dev);
+	if (!frame)
+		return;
+	live = migmux_precopy_begin(dev, &temporary);
+	if (live && migmux_precopy_ask(dev, frame)) {
+		send(dev, frame, true, true);
+		return;
+	}
+	if (!live && !dev->final) {
+		dev->final = true;
+		migmux_precopy_over(dev);
+	}
+	n = read_state(dev, frame, live);
+	if (n > 0) {
+		frame->bytes = n;
+		send(dev, frame, live, false);
+		return;
+	}
+	give_back(dev->session, frame);
+	at_end(dev, n, temporary);
 }
 
 static void mover_killed(struct migmux_mover *mover)

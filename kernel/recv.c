@@ -75,6 +75,13 @@ static bool ready_admit(struct migmux_channel *ch)
 	return ok;
 }
 
+/* Between two packets: is there something to be said before the next? */
+static bool reply_due(const struct migmux_channel *ch)
+{
+	return !ch->have && (READ_ONCE(ch->ack_due) ||
+			     READ_ONCE(ch->session->verdict_due));
+}
+
 static bool ready(struct migmux_mover *mover)
 {
 	struct migmux_channel *ch = to_channel(mover);
@@ -84,7 +91,7 @@ static bool ready(struct migmux_mover *mover)
 		return false;
 	switch (ch->rx) {
 	case MIGMUX_RX_PREFIX:
-		if (READ_ONCE(s->verdict_due) && !ch->have)
+		if (reply_due(ch))
 			return true;
 		fallthrough;
 	case MIGMUX_RX_INIT:
@@ -94,6 +101,7 @@ static bool ready(struct migmux_mover *mover)
 		return test_bit(MIGMUX_CHANNEL_READABLE, &ch->flags);
 	case MIGMUX_RX_ADMIT:
 		return ready_admit(ch);
+	case MIGMUX_RX_ACK:
 	case MIGMUX_RX_VERDICT:
 		return test_bit(MIGMUX_CHANNEL_WRITABLE, &ch->flags);
 	case MIGMUX_RX_DONE:
@@ -180,8 +188,11 @@ static void step_prefix(struct migmux_channel *ch)
 	struct migmux_wire_fault fault = { };
 	enum migmux_wire_kind kind;
 
-	if (READ_ONCE(ch->session->verdict_due) && !ch->have) {
-		ch->rx = MIGMUX_RX_VERDICT;
+	if (reply_due(ch)) {
+		if (READ_ONCE(ch->ack_due))
+			migmux_precopy_begin_ack(ch);
+		else
+			ch->rx = MIGMUX_RX_VERDICT;
 		return;
 	}
 	if (!record(ch, 0, sizeof(struct migmux_wire_prefix)))
@@ -221,8 +232,24 @@ static bool bind(struct migmux_channel *ch)
 	if (ch->carries)
 		return true;
 	ch->carries = dev;
-	migmux_device_first_frame(dev, 1);
+	migmux_device_first_frame(dev, 1, ch->head.precopy);
 	return true;
+}
+
+/* Who does not ask for a verdict is QEMU, and knows only its own flags. */
+static bool check_precopy(struct migmux_channel *ch)
+{
+	if (!ch->head.precopy) {
+		migmux_device_stopped_frame(ch->carries);
+		return true;
+	}
+	if (ch->session->verdict)
+		return true;
+	ch->closed = true;
+	migmux_session_fail(ch->session, -EPROTO, ch->carries->index, ch->id,
+			    "channel %u from %s, device %s: frame %u is of pre-copy, which goes with a verdict only",
+			    ch->id, ch->peer, ch->carries->idstr, ch->head.idx);
+	return false;
 }
 
 static void deliver(struct migmux_channel *ch)
@@ -274,7 +301,7 @@ static void step_header(struct migmux_channel *ch)
 		refuse(ch, &fault);
 		return;
 	}
-	if (!bind(ch))
+	if (!bind(ch) || !check_precopy(ch))
 		return;
 	if (migmux_gather_rise(&ch->floor, ch->head.idx, &fault)) {
 		refuse(ch, &fault);
@@ -320,9 +347,13 @@ static void step_admit(struct migmux_channel *ch)
 	}
 	frame->device = ch->carries;
 	frame->bytes = ch->head.bytes;
+	frame->precopy = ch->head.precopy;
+	frame->ack = ch->head.ack ? ch : NULL;
 	ch->frame = frame;
 	ch->offset = 0;
 	ch->rx = MIGMUX_RX_DATA;
+	if (!frame->bytes)
+		deliver(ch);
 }
 
 static int recv_data(struct migmux_channel *ch)
@@ -393,6 +424,9 @@ static void step(struct migmux_mover *mover)
 		break;
 	case MIGMUX_RX_DATA:
 		step_data(ch);
+		break;
+	case MIGMUX_RX_ACK:
+		migmux_precopy_send_ack(ch);
 		break;
 	case MIGMUX_RX_VERDICT:
 		migmux_verdict_send(ch);

@@ -13,7 +13,7 @@
  * migmux_report.lock, migmux_events.lock and those at the right end are
  * innermost. No lock is held across a call of a driver's ops
  * or data file, or of a socket, but the session's mutex over the first look at
- * the devices' states.
+ * the devices' states, and over VFIO_MIGMUX_PRECOPY_INFO.
  */
 #ifndef MIGMUX_SESSION_H
 #define MIGMUX_SESSION_H
@@ -59,6 +59,7 @@ struct net;
  * @adopted: the devices' data files were the VMM's, and so are the arcs, but those
  *	after a failure; constant once started
  * @no_config: source: the config frames are the VMM's; constant once started
+ * @precopy: source: from VFIO_MIGMUX_SAVE_PRECOPY until the switchover
  * @recover: where devices go after a failure
  * @staging: memory for frames, from start to end; @lock to use
  * @batch: the batch that runs, or ran last
@@ -70,6 +71,9 @@ struct net;
  * @ended: after a failure everything has stopped
  * @nr_quiesced: source: devices in a P2P state or beyond
  * @nr_stopped: source: devices in STOP or beyond
+ * @nr_precopy: source: devices that came to PRE_COPY
+ * @nr_acked: source: those whose initial data is written at the destination
+ * @all_joined: source: all that can are in PRE_COPY
  * @nr_sent: source: devices whose last byte was taken by a socket
  * @nr_loaded: destination: devices that are in STOP with their new state
  * @nr_verdicts: source: channels on which a good verdict came
@@ -104,6 +108,7 @@ struct migmux_session {
 	bool buffers;
 	bool adopted;
 	bool no_config;
+	bool precopy;
 	u32 recover;
 	struct migmux_staging *staging;
 	struct migmux_batch batch;
@@ -116,6 +121,9 @@ struct migmux_session {
 	bool ended;
 	u32 nr_quiesced;
 	u32 nr_stopped;
+	u32 nr_precopy;
+	u32 nr_acked;
+	bool all_joined;
 	u32 nr_sent;
 	u32 nr_loaded;
 	u32 nr_verdicts;
@@ -155,6 +163,8 @@ void migmux_session_wake_stalled(struct migmux_session *s);
 /* start.c: the ways into a migration */
 int migmux_session_save(struct migmux_session *s,
 			const struct vfio_migmux_save *args);
+int migmux_session_switchover(struct migmux_session *s,
+			      const struct vfio_migmux_save *args);
 int migmux_session_load(struct migmux_session *s,
 			const struct vfio_migmux_load *args);
 

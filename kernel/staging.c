@@ -300,6 +300,8 @@ void migmux_staging_put(struct migmux_staging *staging, struct migmux_frame *fra
 {
 	frame->device = NULL;
 	frame->bytes = 0;
+	frame->precopy = false;
+	frame->ack = NULL;
 	/* last in, first out: its pages are the warmest */
 	list_add(&frame->node, &staging->free);
 	staging->nr_free++;

@@ -8,6 +8,7 @@
 
 #include "adopt.h"
 #include "channel.h"
+#include "ioctl.h"
 #include "main.h"
 #include "pump.h"
 #include "recv.h"
@@ -31,7 +32,15 @@ struct start {
 	bool no_p2p;
 	bool buffers;
 	bool no_config;
+	bool precopy;
 };
+
+/* The pump would not know that an end is a temporary one. */
+static bool in_precopy(const struct migmux_device *dev)
+{
+	return dev->data_file && (dev->state == VFIO_DEVICE_STATE_PRE_COPY ||
+				  dev->state == VFIO_DEVICE_STATE_PRE_COPY_P2P);
+}
 
 static int check(struct migmux_session *s, const struct start *how)
 {
@@ -53,10 +62,14 @@ static int check(struct migmux_session *s, const struct start *how)
 					     how->staging, migmux_staging_max());
 	if (how->role != VFIO_MIGMUX_ROLE_SOURCE)
 		return 0;
-	migmux_session_for_each_device(s, dev, i)
+	migmux_session_for_each_device(s, dev, i) {
 		if (!dev->nr_channels)
 			return migmux_session_refuse(s, -ENOTCONN, "device %u has no channel: add one for it",
 						     i);
+		if (in_precopy(dev))
+			return migmux_session_refuse(s, -EINVAL, "device %u is in pre-copy by SET_STATE: take it back to RUNNING first",
+						     i);
+	}
 	return 0;
 }
 
@@ -73,6 +86,7 @@ static void reset_channel(struct migmux_session *s, struct migmux_channel *ch)
 	ch->stalled = 0;
 	ch->blocked = 0;
 	ch->send_error = 0;
+	ch->ack_due = false;
 	ch->verdict = false;
 	ch->confirmed = false;
 	ch->closed = false;
@@ -121,6 +135,7 @@ static void set_role(struct migmux_session *s, const struct start *how)
 	s->no_p2p = how->no_p2p;
 	s->buffers = how->buffers;
 	s->no_config = how->no_config;
+	s->precopy = how->precopy;
 	s->recover = how->recover;
 	s->nr_quiesced = 0;
 	s->nr_stopped = 0;
@@ -148,6 +163,8 @@ static int check_adopted(struct migmux_session *s, const struct start *how)
 	s->adopted = migmux_adopt_count(s);
 	if (!s->adopted)
 		return 0;
+	if (how->precopy)
+		return migmux_session_refuse(s, -EINVAL, "no pre-copy with adopted data files: the VMM has stopped the devices already");
 	if (how->verdict && how->role == VFIO_MIGMUX_ROLE_DESTINATION)
 		return migmux_session_refuse(s, -EINVAL, "no verdict with adopted data files: whether the devices accept their state is told by the VMM's arcs");
 	return migmux_adopt_check(s, how->target);
@@ -233,10 +250,12 @@ err_rest:
 int migmux_session_save(struct migmux_session *s,
 			const struct vfio_migmux_save *args)
 {
+	const bool precopy = args->flags & VFIO_MIGMUX_SAVE_PRECOPY;
 	const struct start how = {
 		.role = VFIO_MIGMUX_ROLE_SOURCE,
-		.kind = MIGMUX_BATCH_SAVE,
-		.target = VFIO_DEVICE_STATE_STOP_COPY,
+		.kind = precopy ? MIGMUX_BATCH_PRECOPY : MIGMUX_BATCH_SAVE,
+		.target = precopy ? VFIO_DEVICE_STATE_PRE_COPY :
+				    VFIO_DEVICE_STATE_STOP_COPY,
 		.device_ops = &migmux_pump_ops,
 		.channel_ops = &migmux_send_mover_ops,
 		.device_name = "migmux-pump",
@@ -247,9 +266,64 @@ int migmux_session_save(struct migmux_session *s,
 		.verdict = args->flags & VFIO_MIGMUX_SAVE_VERDICT,
 		.no_p2p = args->flags & VFIO_MIGMUX_SAVE_NO_P2P,
 		.no_config = args->flags & VFIO_MIGMUX_SAVE_NO_CONFIG,
+		.precopy = precopy,
 	};
 
 	return start(s, &how);
+}
+
+static int check_switchover(struct migmux_session *s,
+			    const struct vfio_migmux_save *args)
+{
+	if (READ_ONCE(s->failed))
+		return migmux_session_refuse(s, -ECANCELED, "the session has failed: open a new one");
+	if (args->flags & VFIO_MIGMUX_SAVE_PRECOPY)
+		return migmux_session_refuse(s, -EBUSY, "the session is in pre-copy: leave the flag out to switch over");
+	if (migmux_batch_running(s))
+		return migmux_session_refuse(s, -EBUSY, "the devices are on their way into pre-copy: wait for the milestone PRECOPY");
+	if (!(args->flags & VFIO_MIGMUX_SAVE_VERDICT) != !s->verdict ||
+	    !(args->flags & VFIO_MIGMUX_SAVE_NO_P2P) != !s->no_p2p ||
+	    !(args->flags & VFIO_MIGMUX_SAVE_NO_CONFIG) != !s->no_config)
+		return migmux_session_refuse(s, -EINVAL, "flags %#x are not those that pre-copy began with",
+					     args->flags);
+	if (args->staging)
+		return migmux_session_refuse(s, -EINVAL, "staging is that of pre-copy: give 0 now");
+	return 0;
+}
+
+/**
+ * migmux_session_switchover() - VFIO_MIGMUX_SAVE of a session in pre-copy
+ * @s: the session
+ * @args: the ioctl's argument, checked for unknown flags
+ *
+ * The pumps go on with the same frames. Devices that cannot go on end the session.
+ *
+ * Context: the VMM's ioctl; the session's mutex is held. Sleeps.
+ * Return: 0 when the switchover is under way, or an error of VFIO_MIGMUX_SAVE.
+ */
+int migmux_session_switchover(struct migmux_session *s,
+			      const struct vfio_migmux_save *args)
+{
+	struct vfio_migmux_last_error why = { .argsz = sizeof(why) };
+	int err;
+
+	lockdep_assert_held(&s->mutex);
+	err = check_switchover(s, args);
+	if (err)
+		return err;
+	spin_lock(&s->lock);
+	if (!s->failed)
+		s->recover = args->recover;
+	spin_unlock(&s->lock);
+	err = migmux_batch_start(s, MIGMUX_BATCH_SAVE, VFIO_DEVICE_STATE_STOP_COPY,
+				 args->recover, args->timeout_ms, s->no_p2p);
+	s->precopy = false;
+	if (!err)
+		return 0;
+	migmux_ioctl_last_error(s, &why);
+	migmux_session_fail(s, err, VFIO_MIGMUX_INDEX_NONE, VFIO_MIGMUX_INDEX_NONE,
+			    "%s", (const char *)why.text);
+	return err;
 }
 
 /**

@@ -166,6 +166,23 @@ DEFINE_MIGMUX_FRAME_EVENT(sent);
 DEFINE_MIGMUX_FRAME_EVENT(received);
 DEFINE_MIGMUX_FRAME_EVENT(written);
 
+TRACE_EVENT(migmux_precopy_round,
+	TP_PROTO(u32 session, u32 device, u32 round),
+	TP_ARGS(session, device, round),
+	TP_STRUCT__entry(
+		__field(u32, session)
+		__field(u32, device)
+		__field(u32, round)
+	),
+	TP_fast_assign(
+		__entry->session = session;
+		__entry->device = device;
+		__entry->round = round;
+	),
+	TP_printk("session=%u device=%u round=%u", __entry->session,
+		  __entry->device, __entry->round)
+);
+
 TRACE_EVENT(migmux_milestone,
 	TP_PROTO(u32 session, u32 milestone),
 	TP_ARGS(session, milestone),

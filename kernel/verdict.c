@@ -144,7 +144,7 @@ static void verdict_good(struct migmux_channel *ch)
 }
 
 /**
- * migmux_verdict_receive() - source: go on receiving the verdict
+ * migmux_verdict_receive() - source: go on receiving the verdict, or what comes before
  * @ch: the channel
  *
  * Context: the channel's mover.
@@ -166,7 +166,9 @@ void migmux_verdict_receive(struct migmux_channel *ch)
 		verdict_missing(ch, ret);
 		return;
 	}
-	if (migmux_wire_verdict_decode((void *)ch->buf, &result, &fault)) {
+	if (migmux_wire_is_ack((void *)ch->buf)) {
+		migmux_precopy_receive_ack(ch);
+	} else if (migmux_wire_verdict_decode((void *)ch->buf, &result, &fault)) {
 		migmux_wire_fault_format(text, sizeof(text), &fault);
 		migmux_session_fail(s, -EPROTO, VFIO_MIGMUX_INDEX_NONE, ch->id,
 				    "channel %u to %s: the verdict makes no sense: %s",
@@ -401,7 +403,8 @@ void migmux_verdict_send_failure(struct migmux_session *s)
 	for (i = 0; i < s->nr_channels; i++) {
 		ch = s->channels[i];
 		if (ch->rx == MIGMUX_RX_CONFIRM || ch->rx == MIGMUX_RX_DONE ||
-		    (ch->rx == MIGMUX_RX_VERDICT && ch->have))
+		    ((ch->rx == MIGMUX_RX_VERDICT || ch->rx == MIGMUX_RX_ACK) &&
+		     ch->have))
 			continue;
 		migmux_wire_verdict_encode((void *)ch->buf, &result);
 		ch->have = 0;

@@ -451,7 +451,7 @@ int migmux_wire_confirm_decode(const struct migmux_wire_confirm *confirm,
 }
 
 /**
- * migmux_wire_ack_encode - make an acknowledgement
+ * migmux_wire_ack_encode - make an acknowledgment
  * @ack: result
  * @head: the frame that it is about
  */
@@ -467,7 +467,7 @@ void migmux_wire_ack_encode(struct migmux_wire_ack *ack,
 }
 
 /**
- * migmux_wire_is_ack - an acknowledgement, or a verdict?
+ * migmux_wire_is_ack - an acknowledgment, or a verdict?
  * @ack: as received; may be anything
  */
 bool migmux_wire_is_ack(const struct migmux_wire_ack *ack)
@@ -476,7 +476,7 @@ bool migmux_wire_is_ack(const struct migmux_wire_ack *ack)
 }
 
 /**
- * migmux_wire_ack_decode - check an acknowledgement
+ * migmux_wire_ack_decode - check an acknowledgment
  * @ack: as received
  * @head: result: idstr, which points into @ack, instance_id and idx; else untouched
  * @fault: filled on failure

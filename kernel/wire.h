@@ -2,7 +2,7 @@
 /*
  * The wire format and every limit in it: QEMU's multifd device state (10.0
  * and later) from source to destination, and on the otherwise unused reverse
- * direction our acknowledgements and verdict.  All integers are big-endian.
+ * direction our acknowledgments and verdict.  All integers are big-endian.
  * Documentation/wire.rst describes the same in prose.
  *
  * The structs have no padding and need no packing; a buffer that is decoded
@@ -102,7 +102,7 @@ struct migmux_wire_packet {
  * @version: MIGMUX_WIRE_PAYLOAD_VERSION
  * @idx: position among the frames of this device, from 0, never U32_MAX
  * @flags: MIGMUX_WIRE_P_CONFIG on the last frame, whose @idx therefore is the
- *	number of data frames. MIGMUX_WIRE_P_PRECOPY: read while the device ran; such
+ *	number of data frames. MIGMUX_WIRE_P_PRECOPY: read before the switchover; such
  *	a frame may have MIGMUX_WIRE_P_ACK too: the destination says when this one and
  *	all before are written
  */
@@ -299,7 +299,7 @@ enum migmux_wire_kind {
  * @bytes: bytes of data after the header (without the payload header)
  * @idx: position among the frames of the device
  * @config: the last frame, with the VMM's config blob
- * @precopy: read while the device ran
+ * @precopy: read before the device's switchover began
  * @ack: to be acknowledged; such a frame may be empty
  */
 struct migmux_wire_head {

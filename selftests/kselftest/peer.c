@@ -63,6 +63,18 @@ struct peer_confirm peer_confirm(__u32 status)
 	};
 }
 
+struct peer_ack peer_ack(const char *idstr, __u32 idx)
+{
+	struct peer_ack ack = {
+		.magic = peer_put32(PEER_ACK_MAGIC),
+		.version = peer_put32(1),
+		.idx = peer_put32(idx),
+	};
+
+	strncpy(ack.idstr, idstr, sizeof(ack.idstr) - 1);
+	return ack;
+}
+
 /* fd[0] connected to an address that the kernel chooses, fd[1] accepted. */
 static int pair_over(int fd[2], struct sockaddr *addr, socklen_t len, int protocol)
 {

@@ -17,6 +17,7 @@
 #define PEER_DEVICE_STATE	0x40u
 #define PEER_VERDICT_MAGIC	0x4d4d5856u
 #define PEER_CONFIRM_MAGIC	0x4d4d5843u
+#define PEER_ACK_MAGIC		0x4d4d5841u
 #define PEER_DATA_MAX		(1u << 20)
 
 /* Big-endian on the wire: peer_put32() and peer_get32(). */
@@ -56,10 +57,20 @@ struct peer_confirm {
 	__u32 zero;
 };
 
+struct peer_ack {
+	__u32 magic;
+	__u32 version;
+	__u32 idx;
+	__u32 instance;
+	char idstr[256];
+	__u8 zero[240];
+};
+
 static_assert(sizeof(struct peer_init) == 64, "channel init");
 static_assert(sizeof(struct peer_frame) == 288, "frame");
 static_assert(sizeof(struct peer_verdict) == 512, "verdict");
 static_assert(sizeof(struct peer_confirm) == 16, "confirmation");
+static_assert(sizeof(struct peer_ack) == 512, "acknowledgment");
 
 static inline __u32 peer_put32(__u32 value)
 {
@@ -76,6 +87,7 @@ struct peer_init peer_init(__u8 id);
 struct peer_frame peer_frame(const char *idstr, __u32 idx, __u32 bytes, bool config);
 struct peer_verdict peer_verdict(__u32 status, const char *idstr, const char *reason);
 struct peer_confirm peer_confirm(__u32 status);
+struct peer_ack peer_ack(const char *idstr, __u32 idx);
 
 /* All of these return 0 or more, or -errno; none waits longer than @ms or 20 s. */
 int peer_pair(int fd[2]);

@@ -62,6 +62,62 @@ int phase_batch(struct stage *stage)
 				 0, NULL);
 }
 
+static int precopy(struct stage *stage)
+{
+	return attr_write(stage->dev[0].addr, "headerless", "0") ?:
+	       attr_write(stage->dev[1].addr, "headerless", "0") ?:
+	       session_save(stage->fd, VFIO_MIGMUX_SAVE_VERDICT | VFIO_MIGMUX_SAVE_PRECOPY,
+			    RUNNING, STAGING);
+}
+
+int phase_precopy_arc(struct stage *stage)
+{
+	return slow_arc(stage, "RUNNING>PRE_COPY=300") ?: precopy(stage);
+}
+
+/* All is read that there was, and nothing more comes. */
+int phase_precopy_idle(struct stage *stage)
+{
+	struct timeline t;
+	int ret, i;
+
+	ret = precopy(stage) ?: session_wait(stage->fd, M_PRECOPY, WAIT_MS);
+	for (i = 0; i < WAIT_MS && !ret; i++) {
+		ret = session_timeline(stage->fd, &t);
+		if (ret || (t.dev[0].precopy_rounds && t.dev[1].precopy_rounds))
+			return ret;
+		usleep(1000);
+	}
+	return ret ?: -ETIMEDOUT;
+}
+
+/* Always one of many small reads is under way. */
+int phase_precopy_busy(struct stage *stage)
+{
+	const char *addr = stage->dev[1].addr;
+	struct timeline t;
+	int ret, i;
+
+	ret = attr_write_num(addr, "precopy_size", STATE_SIZE) ?:
+	      attr_write_num(addr, "read_us_per_mib", 10000000) ?:
+	      attr_write_num(addr, "read_chunk", 1024) ?: precopy(stage) ?:
+	      session_wait(stage->fd, M_PRECOPY, WAIT_MS);
+	for (i = 0; i < WAIT_MS && !ret; i++) {
+		ret = session_timeline(stage->fd, &t);
+		if (ret || t.dev[1].precopy_bytes >= 2048)
+			return ret;
+		usleep(1000);
+	}
+	return ret ?: -ETIMEDOUT;
+}
+
+int phase_switchover(struct stage *stage)
+{
+	return slow_arc(stage, "PRE_COPY_P2P>STOP_COPY=300") ?:
+	       phase_precopy_busy(stage) ?:
+	       session_save(stage->fd, VFIO_MIGMUX_SAVE_VERDICT, RUNNING, 0);
+}
+
 int phase_quiescing(struct stage *stage)
 {
 	return slow_arc(stage, "RUNNING>RUNNING_P2P=300") ?: save(stage);

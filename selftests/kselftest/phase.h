@@ -27,6 +27,11 @@ void stage_close(struct stage *stage);
 /* Bring the session there; 0 or -errno. */
 int phase_idle(struct stage *stage);
 int phase_batch(struct stage *stage);
+/* The devices must be able to pre-copy. */
+int phase_precopy_arc(struct stage *stage);
+int phase_precopy_idle(struct stage *stage);
+int phase_precopy_busy(struct stage *stage);
+int phase_switchover(struct stage *stage);
 int phase_quiescing(struct stage *stage);
 int phase_stopping(struct stage *stage);
 int phase_saving(struct stage *stage);

@@ -243,6 +243,19 @@ int session_timeline(int fd, struct timeline *timeline)
 	return session_call(fd, VFIO_MIGMUX_TIMELINE, t);
 }
 
+int session_precopy_info(int fd, struct precopy *precopy)
+{
+	struct vfio_migmux_precopy_info *i = &precopy->i;
+
+	memset(precopy, 0xee, sizeof(*precopy));
+	i->argsz = sizeof(*i);
+	i->flags = 0;
+	i->device_size = sizeof(precopy->dev[0]);
+	i->nr_devices = SESSION_DEVICES;
+	i->devices = (__u64)(unsigned long)precopy->dev;
+	return session_call(fd, VFIO_MIGMUX_PRECOPY_INFO, i);
+}
+
 struct vfio_migmux_last_error session_last_error(int fd)
 {
 	struct vfio_migmux_last_error last = { .argsz = sizeof(last) };

@@ -19,6 +19,8 @@
 #define M_HANDED_OVER	VFIO_MIGMUX_MILESTONE_HANDED_OVER
 #define M_FAILED	VFIO_MIGMUX_MILESTONE_FAILED
 #define M_ENDED		VFIO_MIGMUX_MILESTONE_ENDED
+#define M_PRECOPY	VFIO_MIGMUX_MILESTONE_PRECOPY
+#define M_ACKED		VFIO_MIGMUX_MILESTONE_PRECOPY_ACKED
 
 #define NONBLOCK	VFIO_MIGMUX_LOAD_BUFFER_NONBLOCK
 
@@ -63,6 +65,13 @@ struct timeline {
 };
 
 int session_timeline(int fd, struct timeline *timeline);
+
+struct precopy {
+	struct vfio_migmux_precopy_info i;
+	struct vfio_migmux_precopy_device dev[SESSION_DEVICES];
+};
+
+int session_precopy_info(int fd, struct precopy *precopy);
 
 struct vfio_migmux_last_error session_last_error(int fd);
 bool session_says(int fd, int error, const char *words);

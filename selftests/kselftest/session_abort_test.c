@@ -23,6 +23,10 @@ FIXTURE_VARIANT(phase)
 
 FIXTURE_VARIANT_ADD(phase, idle) { .enter = phase_idle };
 FIXTURE_VARIANT_ADD(phase, batch) { .enter = phase_batch };
+FIXTURE_VARIANT_ADD(phase, precopy_arc) { .enter = phase_precopy_arc };
+FIXTURE_VARIANT_ADD(phase, precopy_idle) { .enter = phase_precopy_idle };
+FIXTURE_VARIANT_ADD(phase, precopy_busy) { .enter = phase_precopy_busy };
+FIXTURE_VARIANT_ADD(phase, switchover) { .enter = phase_switchover };
 FIXTURE_VARIANT_ADD(phase, quiescing) { .enter = phase_quiescing };
 FIXTURE_VARIANT_ADD(phase, stopping) { .enter = phase_stopping };
 FIXTURE_VARIANT_ADD(phase, saving) { .enter = phase_saving };
@@ -138,5 +142,5 @@ TEST_F(phase, close)
 
 int main(int argc, char **argv)
 {
-	return session_main(argc, argv);
+	return session_main_precopy(argc, argv, 2);
 }

@@ -61,4 +61,19 @@ static inline int session_main(int argc, char **argv)
 	return test_harness_run(argc, argv);
 }
 
+static inline void precopy_off(void)
+{
+	if (devices.n)
+		vfio_set_close(&devices);
+	devices_precopy(SESSION_DEVICES, false);
+}
+
+/* The same, and the first @n devices can pre-copy; the harness exits by itself. */
+static inline int session_main_precopy(int argc, char **argv, int n)
+{
+	devices_precopy(n, true);
+	atexit(precopy_off);
+	return session_main(argc, argv);
+}
+
 #endif /* SELFTEST_SESSION_FIXTURE_H */

@@ -28,7 +28,7 @@ static const struct {
 	IOCTL(SET_STATE, set_state, VFIO_MIGMUX_SET_STATE_ASYNC | VFIO_MIGMUX_SET_STATE_NO_P2P,
 	      NO_RESERVED, false, true),
 	IOCTL(SAVE, save, VFIO_MIGMUX_SAVE_VERDICT | VFIO_MIGMUX_SAVE_NO_P2P |
-	      VFIO_MIGMUX_SAVE_NO_CONFIG, NO_RESERVED, false, false),
+	      VFIO_MIGMUX_SAVE_NO_CONFIG | VFIO_MIGMUX_SAVE_PRECOPY, NO_RESERVED, false, false),
 	IOCTL(LOAD, load, VFIO_MIGMUX_LOAD_VERDICT | VFIO_MIGMUX_LOAD_NO_P2P |
 	      VFIO_MIGMUX_LOAD_BUFFERS, NO_RESERVED, false, false),
 	IOCTL(CONFIG_SET, config, 0, NO_RESERVED, false, false),
@@ -40,6 +40,7 @@ static const struct {
 	IOCTL(LOAD_BUFFER, load_buffer, VFIO_MIGMUX_LOAD_BUFFER_NONBLOCK, NO_RESERVED,
 	      false, false),
 	IOCTL(DATA_FD, data_fd, 0, RESERVED(data_fd), false, false),
+	IOCTL(PRECOPY_INFO, precopy_info, 0, NO_RESERVED, false, true),
 };
 
 /* An argument of any ioctl, with more behind it than any page has. */
@@ -170,12 +171,23 @@ TEST_F(vmm, bad_inner_pointers)
 	EXPECT_EQ(0, session_set_state(self->fd, RUNNING, NONE, 0, 0, NULL));
 }
 
+static bool known(unsigned int nr)
+{
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(ioctls); i++)
+		if (_IOC_NR(ioctls[i].cmd) == nr)
+			return true;
+	return false;
+}
+
 TEST_F(vmm, unknown_ioctls)
 {
 	unsigned int i;
 
-	for (i = 0x10; i < 0x100; i++)
-		EXPECT_EQ(-ENOTTY, session_call(self->fd, _IO(VFIO_MIGMUX_TYPE, i), &arg));
+	for (i = 0x0e; i < 0x100; i++)
+		if (!known(i))
+			EXPECT_EQ(-ENOTTY, session_call(self->fd, _IO(VFIO_MIGMUX_TYPE, i), &arg));
 	EXPECT_EQ(-ENOTTY, session_call(self->fd, _IO(VFIO_TYPE, 0), &arg));
 	EXPECT_EQ(-ENOTTY, session_call(self->fd, _IOR(VFIO_MIGMUX_TYPE, 0, int), &arg));
 }

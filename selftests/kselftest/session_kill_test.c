@@ -38,6 +38,7 @@ FIXTURE_SETUP(vmm)
 		ASSERT_EQ(0, device_knobs_default(self->addr[i]));
 		ASSERT_EQ(0, attr_write_num(self->addr[i], "state_size", STATE_SIZE));
 	}
+	ASSERT_EQ(0, devices_precopy(NR_DEVICES, true));
 	ASSERT_EQ(0, pipe2(self->told, O_CLOEXEC));
 }
 
@@ -49,6 +50,7 @@ FIXTURE_TEARDOWN(vmm)
 		waitpid(self->pid, NULL, 0);
 	for (i = 0; i < NR_DEVICES; i++)
 		device_knobs_default(self->addr[i]);
+	devices_precopy(NR_DEVICES, false);
 }
 
 /* In the VMM: say that it is there. */
@@ -114,6 +116,9 @@ FIXTURE_VARIANT(killed)
 
 FIXTURE_VARIANT_ADD(killed, idle) { .enter = phase_idle };
 FIXTURE_VARIANT_ADD(killed, batch) { .enter = phase_batch };
+FIXTURE_VARIANT_ADD(killed, precopy_idle) { .enter = phase_precopy_idle };
+FIXTURE_VARIANT_ADD(killed, precopy_busy) { .enter = phase_precopy_busy };
+FIXTURE_VARIANT_ADD(killed, switchover) { .enter = phase_switchover };
 FIXTURE_VARIANT_ADD(killed, quiescing) { .enter = phase_quiescing };
 FIXTURE_VARIANT_ADD(killed, stopping) { .enter = phase_stopping };
 FIXTURE_VARIANT_ADD(killed, saving) { .enter = phase_saving };
@@ -215,6 +220,9 @@ FIXTURE_VARIANT(unbound)
 
 FIXTURE_VARIANT_ADD(unbound, idle) { .enter = phase_idle };
 FIXTURE_VARIANT_ADD(unbound, batch) { .enter = phase_batch };
+FIXTURE_VARIANT_ADD(unbound, precopy_idle) { .enter = phase_precopy_idle };
+FIXTURE_VARIANT_ADD(unbound, precopy_busy) { .enter = phase_precopy_busy };
+FIXTURE_VARIANT_ADD(unbound, switchover) { .enter = phase_switchover };
 FIXTURE_VARIANT_ADD(unbound, quiescing) { .enter = phase_quiescing };
 FIXTURE_VARIANT_ADD(unbound, stopping) { .enter = phase_stopping };
 FIXTURE_VARIANT_ADD(unbound, saving) { .enter = phase_saving };

@@ -426,6 +426,43 @@ BAD(frame_for_confirm, .confirming = true, .words = "makes no sense: bad magic")
 	return load_all(ch) ?: frame(ch[0], D0, 1);
 }
 
+/* --- pre-copy ------------------------------------------------------------------------- */
+
+static int precopy_frame(int fd, __u32 idx, __u32 bytes, __u32 flags)
+{
+	struct peer_frame frame = peer_frame(D0, idx, bytes, false);
+	static const char data[1000];
+
+	frame.payload_flags = peer_put32(flags);
+	return peer_send(fd, &frame, sizeof(frame)) ?: peer_send(fd, data, bytes);
+}
+
+BAD(precopy_without_verdict, .device = D0, .no_verdict = true, .words = "goes with a verdict only")
+{
+	return precopy_frame(ch[0], 0, 10, 4);
+}
+
+BAD(precopy_empty, .words = "no data in frame idx 0")
+{
+	return precopy_frame(ch[0], 0, 0, 4);
+}
+
+BAD(precopy_config, .words = "bad payload flags 0x5")
+{
+	return precopy_frame(ch[0], 0, 10, 5);
+}
+
+BAD(ack_of_no_precopy, .words = "bad payload flags 0x2")
+{
+	return precopy_frame(ch[0], 0, 10, 2);
+}
+
+BAD(precopy_after_stop, .device = D0, .no_channel = true, .words = "of the stopped device")
+{
+	return precopy_frame(ch[0], 0, 10, 4) ?: precopy_frame(ch[0], 1, 10, 0) ?:
+	       precopy_frame(ch[0], 2, 10, 4);
+}
+
 /* --- the test ------------------------------------------------------------------------------ */
 
 FIXTURE_SETUP(wire)

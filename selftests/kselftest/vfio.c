@@ -70,8 +70,8 @@ int device_knobs_default(const char *addr)
 {
 	static const char *const zero[] = {
 		"arc_ms", "read_us_per_mib", "write_us_per_mib", "read_chunk",
-		"write_chunk", "headerless", "fail_to_error", "arcs_log",
-		"read_iter", "lossy",
+		"write_chunk", "headerless", "fail_to_error", "dirty_rate", "poll",
+		"arcs_log", "read_iter", "lossy",
 	};
 	static const char *const none[] = {
 		"fail_arc", "fail_read_at", "fail_write_at",
@@ -83,12 +83,27 @@ int device_knobs_default(const char *addr)
 		ret |= attr_write(addr, none[i], "none");
 	for (i = 0; i < ARRAY_SIZE(zero); i++)
 		ret |= attr_write(addr, zero[i], "0");
+	ret |= attr_write(addr, "precopy_size", "4096");
+	ret |= attr_write(addr, "precopy_end", "enomsg");
 	return ret;
 }
 
 int device_reset(const struct vfio_dev *dev)
 {
 	return ioctl(dev->fd, VFIO_DEVICE_RESET) ? -errno : 0;
+}
+
+/* Only of closed devices. */
+int devices_precopy(int n, bool on)
+{
+	char addr[DEVICES_MAX][VFIO_ADDR_MAX];
+	int i, ret = 0;
+
+	if (devices_names(addr, DEVICES_MAX) < n)
+		return -ENODEV;
+	for (i = 0; i < n; i++)
+		ret |= attr_write(addr[i], "precopy", on ? "1" : "0");
+	return ret;
 }
 
 /* Defaults, and RUNNING. */

@@ -40,6 +40,8 @@ extern struct vfio_set devices;
 int devices_names(char addr[][VFIO_ADDR_MAX], int max);
 int devices_open(struct vfio_set *set, int first, int n);
 int device_knobs_default(const char *addr);
+/* The first @n devices of the driver, closed: can they pre-copy from now on? */
+int devices_precopy(int n, bool on);
 int device_settle(struct vfio_dev *dev);
 int devices_settle(struct vfio_set *set);
 bool device_is(const struct vfio_dev *dev, int state);

@@ -290,7 +290,7 @@ TEST(payload_refused)
 	EXPECT_FAULT(poke_frame(276, 1), MIGMUX_WIRE_BAD_PAYLOAD_VERSION, 1);
 	EXPECT_FAULT(poke_frame(280, U32_MAX), MIGMUX_WIRE_BAD_IDX, U32_MAX);
 	EXPECT_FAULT(poke_frame(280, U32_MAX - 1), MIGMUX_WIRE_OK, 0);
-	/* an acknowledgement without pre-copy, config in pre-copy, what nobody knows */
+	/* an acknowledgment without pre-copy, config in pre-copy, what nobody knows */
 	EXPECT_FAULT(poke_frame(284, 2), MIGMUX_WIRE_BAD_PAYLOAD_FLAGS, 2);
 	EXPECT_FAULT(poke_frame(284, 3), MIGMUX_WIRE_BAD_PAYLOAD_FLAGS, 3);
 	EXPECT_FAULT(poke_frame(284, 5), MIGMUX_WIRE_BAD_PAYLOAD_FLAGS, 5);

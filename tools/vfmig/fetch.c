@@ -109,6 +109,9 @@ static void fetch_session_device(struct nlattr *nest, struct session_device *dev
 	dev->t.stall_device_ns = attr_u64(tb, VFIO_MIGMUX_A_SESSION_DEVICE_STALL_DEVICE);
 	dev->t.stall_staging_ns = attr_u64(tb, VFIO_MIGMUX_A_SESSION_DEVICE_STALL_STAGING);
 	dev->t.stall_wire_ns = attr_u64(tb, VFIO_MIGMUX_A_SESSION_DEVICE_STALL_WIRE);
+	dev->t.precopy_bytes = attr_u64(tb, VFIO_MIGMUX_A_SESSION_DEVICE_PRECOPY_BYTES);
+	dev->t.precopy_rounds = attr_u64(tb, VFIO_MIGMUX_A_SESSION_DEVICE_PRECOPY_ROUNDS);
+	dev->t.precopy_ns = attr_u64(tb, VFIO_MIGMUX_A_SESSION_DEVICE_PRECOPY_TIME);
 
 	nla_for_each_nested(pos, nest, rem)
 		if (nla_type(pos) == VFIO_MIGMUX_A_SESSION_DEVICE_SPAN)

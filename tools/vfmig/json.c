@@ -190,6 +190,9 @@ static struct json_object *json_session_device(const struct session_device *dev)
 	json_add_u64(o, "stall_device_ns", t->stall_device_ns);
 	json_add_u64(o, "stall_staging_ns", t->stall_staging_ns);
 	json_add_u64(o, "stall_wire_ns", t->stall_wire_ns);
+	json_add_nonzero(o, "precopy_bytes", t->precopy_bytes);
+	json_add_nonzero(o, "precopy_rounds", t->precopy_rounds);
+	json_add_nonzero(o, "precopy_ns", t->precopy_ns);
 	json_object_object_add(o, "phases", json_phases(t));
 	return o;
 }
@@ -280,6 +283,8 @@ struct json_object *json_event(const struct event *e)
 		json_add_string(o, "phase", vfmig_phase_name(e->value));
 	else if (e->type == VFIO_MIGMUX_EVENT_LOST)
 		json_add_u64(o, "lost", e->value);
+	else if (e->type == VFIO_MIGMUX_EVENT_ROUND)
+		json_add_u64(o, "round", e->value);
 	json_add_nonzero(o, "error", e->error);
 	json_add_nonempty(o, "text", e->text);
 	return o;

@@ -33,6 +33,7 @@ static const char * const event_names[] = {
 	[VFIO_MIGMUX_EVENT_PHASE_END] = "phase_end",
 	[VFIO_MIGMUX_EVENT_FAILED] = "failed",
 	[VFIO_MIGMUX_EVENT_LOST] = "lost",
+	[VFIO_MIGMUX_EVENT_ROUND] = "round",
 };
 
 static const char * const set_event_names[] = {

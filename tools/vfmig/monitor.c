@@ -119,7 +119,7 @@ static void show_event(const struct app *app, struct nlattr *attrs, int len)
 		printf(" %s", timeline_milestone(e.value));
 	else if (e.type == VFIO_MIGMUX_EVENT_PHASE_START || e.type == VFIO_MIGMUX_EVENT_PHASE_END)
 		printf(" %s", vfmig_phase_name(e.value));
-	else if (e.type == VFIO_MIGMUX_EVENT_LOST)
+	else if (e.type == VFIO_MIGMUX_EVENT_LOST || e.type == VFIO_MIGMUX_EVENT_ROUND)
 		printf(" %u", e.value);
 	if (e.device[0])
 		printf(", device %s", e.device);

@@ -33,6 +33,7 @@ static const char * const colours[VFIO_MIGMUX_NR_PHASES] = {
 	[VFIO_MIGMUX_PHASE_RESUME] = "#009e73",
 	[VFIO_MIGMUX_PHASE_START] = "#f0e442",
 	[VFIO_MIGMUX_PHASE_ROLLBACK] = "#333333",
+	[VFIO_MIGMUX_PHASE_PRECOPY] = "#b5d99c",
 };
 
 static void put_text(FILE *out, const char *text)

@@ -221,7 +221,12 @@ enum vfio_migmux_phase {
 	VFIO_MIGMUX_PHASE_START = 7,
 	/* back to the recover state after a failure or an abort */
 	VFIO_MIGMUX_PHASE_ROLLBACK = 8,
-	VFIO_MIGMUX_NR_PHASES = 9,
+	/* source: from the arc to PRE_COPY until the next arc begins; destination: first
+	 * header until the first one of the stopped device. Comes before QUIESCE, and is
+	 * no part of the downtime: TRANSFER then begins where it ends
+	 */
+	VFIO_MIGMUX_PHASE_PRECOPY = 9,
+	VFIO_MIGMUX_NR_PHASES = 10,
 };
 
 /* A recover state that means: leave each device where it is. */
@@ -313,9 +318,17 @@ struct vfio_migmux_set_state {
  * VFIO_MIGMUX_TIMELINE tells once SENT is reached, and first_idx of
  * struct vfio_migmux_data_fd on top.
  *
- * Errors beside the common ones: EINVAL (no device), ENOTCONN (a device has no
- * channel), EOPNOTSUPP as in VFIO_MIGMUX_SET_STATE, EBUSY, ENOSPC (@staging is
- * over the limit).
+ * With VFIO_MIGMUX_SAVE_PRECOPY it begins while the VM runs: those devices that are
+ * in RUNNING and support PRE_COPY go there (milestone PRECOPY), and their state flows
+ * in rounds; see VFIO_MIGMUX_PRECOPY_INFO. The others stay where they are. A second
+ * call without that flag is the switchover: all go to P2P together, then each to
+ * STOP_COPY, and the same stream goes on to its end. It has the other flags of the
+ * first call, and @staging 0; its @recover and @timeout_ms count from then on. If it
+ * is refused for what a device is or does (ENODEV, EIO), the session has failed.
+ *
+ * Errors beside the common ones: EINVAL (no device; or one is in a state of saving
+ * already; or a second call differs), ENOTCONN (a device has no channel), EOPNOTSUPP
+ * as in VFIO_MIGMUX_SET_STATE, EBUSY, ENOSPC (@staging is over the limit).
  */
 struct vfio_migmux_save {
 	__u32 argsz;
@@ -325,6 +338,8 @@ struct vfio_migmux_save {
 #define VFIO_MIGMUX_SAVE_NO_P2P		(1 << 1)
 /* send no config frames */
 #define VFIO_MIGMUX_SAVE_NO_CONFIG	(1 << 3)
+/* pre-copy; a second call without it switches over */
+#define VFIO_MIGMUX_SAVE_PRECOPY	(1 << 4)
 	__u32 recover;
 	__u32 timeout_ms;
 	__aligned_u64 staging;
@@ -404,9 +419,9 @@ struct vfio_migmux_config {
 #define VFIO_MIGMUX_CONFIG_GET		_IO(VFIO_MIGMUX_TYPE, 0x09)
 
 /*
- * Milestones: bits that are set once, in the order of the list, and never
- * cleared while the session lives; only BATCH is cleared when the next batch
- * starts.
+ * Milestones: bits that are set once, in the order of the list but the last two, and
+ * never cleared while the session lives; only BATCH is cleared when the next batch
+ * starts, and PRECOPY_ACKED when a device has new initial data.
  */
 /* the last VFIO_MIGMUX_SET_STATE is over, well or not */
 #define VFIO_MIGMUX_MILESTONE_BATCH		(1 << 0)
@@ -426,6 +441,13 @@ struct vfio_migmux_config {
 #define VFIO_MIGMUX_MILESTONE_FAILED		(1 << 7)
 /* after FAILED: everything has stopped, the devices are as the timeline says */
 #define VFIO_MIGMUX_MILESTONE_ENDED		(1 << 8)
+/* source, before QUIESCED: all devices that can are in PRE_COPY */
+#define VFIO_MIGMUX_MILESTONE_PRECOPY		(1 << 9)
+/*
+ * source, with VFIO_MIGMUX_SAVE_VERDICT: the destination has loaded the initial data of
+ * all those; a switchover before that may take longer
+ */
+#define VFIO_MIGMUX_MILESTONE_PRECOPY_ACKED	(1 << 10)
 
 /**
  * struct vfio_migmux_wait - VFIO_MIGMUX_WAIT
@@ -490,6 +512,10 @@ struct vfio_migmux_span {
  * @stall_device_ns: time that the data path waited for the device: in its read
  *	or write
  * @stall_staging_ns: time that the device's frames waited for staging memory
+ * @precopy_bytes: of @bytes, those that came while the device ran. A destination knows
+ *	it only with VFIO_MIGMUX_LOAD_VERDICT
+ * @precopy_rounds: source: how often all was read that there was
+ * @precopy_ns: source: time that the rounds took; the pauses in between do not count
  * @stall_wire_ns: source: time that frames waited for full sockets, summed up
  *	over the device's channels; destination: time that the device waited for the
  *	next frame to arrive
@@ -507,6 +533,9 @@ struct vfio_migmux_timeline_device {
 	__aligned_u64 stall_device_ns;
 	__aligned_u64 stall_staging_ns;
 	__aligned_u64 stall_wire_ns;
+	__aligned_u64 precopy_bytes;
+	__aligned_u64 precopy_rounds;
+	__aligned_u64 precopy_ns;
 	struct vfio_migmux_span phases[VFIO_MIGMUX_NR_PHASES];
 };
 
@@ -566,6 +595,74 @@ struct vfio_migmux_last_error {
 
 #define VFIO_MIGMUX_LAST_ERROR		_IO(VFIO_MIGMUX_TYPE, 0x0d)
 
+/* flags of struct vfio_migmux_precopy_device */
+/* it is in pre-copy */
+#define VFIO_MIGMUX_PRECOPY_ACTIVE	(1 << 0)
+/* the destination has loaded its initial data */
+#define VFIO_MIGMUX_PRECOPY_ACKED	(1 << 1)
+
+/**
+ * struct vfio_migmux_precopy_device - one device in pre-copy
+ * @index: the device
+ * @flags: VFIO_MIGMUX_PRECOPY_*
+ * @initial_bytes: initial data still to be read; better not to switch over before
+ *	it is 0. 0 for a device that is not in pre-copy
+ * @dirty_bytes: what else there is to be read now; 0 likewise
+ * @stop_copy_bytes: what the driver expects STOP_COPY to yield; may include the others
+ * @bytes: read in pre-copy so far
+ * @rounds: as precopy_rounds of struct vfio_migmux_timeline_device
+ * @ns: as precopy_ns there
+ */
+struct vfio_migmux_precopy_device {
+	__u32 index;
+	__u32 flags;
+	__aligned_u64 initial_bytes;
+	__aligned_u64 dirty_bytes;
+	__aligned_u64 stop_copy_bytes;
+	__aligned_u64 bytes;
+	__aligned_u64 rounds;
+	__aligned_u64 ns;
+};
+
+/**
+ * struct vfio_migmux_precopy_info - VFIO_MIGMUX_PRECOPY_INFO
+ * @argsz: size of this structure
+ * @flags: must be 0
+ * @nr_precopy: out: devices in pre-copy
+ * @nr_acked: out: those of them whose initial data the destination has loaded
+ * @initial_bytes: out: sum over all devices
+ * @dirty_bytes: out: sum over all devices
+ * @stop_copy_bytes: out: sum over all devices
+ * @device_size: in: size of one element of @devices
+ * @nr_devices: in: room in @devices; out: devices in the session
+ * @devices: user address of an array of struct vfio_migmux_precopy_device, or 0
+ *
+ * What is left to be sent, by estimate of the drivers. It asks each of them, which may
+ * take long, and makes some prepare what they tell of: ask at the end of a round
+ * (VFIO_MIGMUX_EVENT_ROUND), or when a decision is due. The devices yield what there is
+ * without being asked.
+ *
+ * The page that drivers want for their answer is mapped into the caller's address
+ * space for the time of the call.
+ *
+ * Errors beside the common ones: EBUSY (the session is not in pre-copy, or on its way
+ * into it); ENOMEM (no room for that page); the errno of a driver.
+ */
+struct vfio_migmux_precopy_info {
+	__u32 argsz;
+	__u32 flags;
+	__u32 nr_precopy;
+	__u32 nr_acked;
+	__aligned_u64 initial_bytes;
+	__aligned_u64 dirty_bytes;
+	__aligned_u64 stop_copy_bytes;
+	__u32 device_size;
+	__u32 nr_devices;
+	__aligned_u64 devices;
+};
+
+#define VFIO_MIGMUX_PRECOPY_INFO	_IO(VFIO_MIGMUX_TYPE, 0x10)
+
 enum vfio_migmux_event_type {
 	/* @value: the milestone's bit */
 	VFIO_MIGMUX_EVENT_MILESTONE = 1,
@@ -577,6 +674,8 @@ enum vfio_migmux_event_type {
 	VFIO_MIGMUX_EVENT_FAILED = 4,
 	/* @value events were lost because nobody read them */
 	VFIO_MIGMUX_EVENT_LOST = 5,
+	/* pre-copy: all was read that @device had; @value: how often that was so */
+	VFIO_MIGMUX_EVENT_ROUND = 6,
 };
 
 /**

@@ -30,11 +30,12 @@ static const char * const phase_names[VFIO_MIGMUX_NR_PHASES] = {
 	[VFIO_MIGMUX_PHASE_RESUME] = "resume",
 	[VFIO_MIGMUX_PHASE_START] = "start",
 	[VFIO_MIGMUX_PHASE_ROLLBACK] = "rollback",
+	[VFIO_MIGMUX_PHASE_PRECOPY] = "precopy",
 };
 
 static const char * const milestone_names[] = {
 	"batch", "ready", "quiesced", "stopped", "sent", "loaded",
-	"handed_over", "failed", "ended",
+	"handed_over", "failed", "ended", "precopy", "precopy_acked",
 };
 
 const char *vfmig_state_name(uint32_t state)
