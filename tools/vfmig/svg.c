@@ -111,9 +111,11 @@ static void put_legend(FILE *out)
 	int x = 20;
 
 	for (unsigned int i = 0; i < VFIO_MIGMUX_NR_PHASES; i++) {
+		unsigned int p = timeline_phase(i);
+
 		fprintf(out, "<rect x=\"%d\" y=\"38\" width=\"12\" height=\"12\" fill=\"%s\"/>\n",
-			x, colours[i]);
-		fprintf(out, "<text x=\"%d\" y=\"48\">%s</text>\n", x + 17, vfmig_phase_name(i));
+			x, colours[p]);
+		fprintf(out, "<text x=\"%d\" y=\"48\">%s</text>\n", x + 17, vfmig_phase_name(p));
 		x += 90;
 	}
 }

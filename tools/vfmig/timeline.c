@@ -23,6 +23,17 @@ static void widen(struct timeline_bounds *b, uint64_t ns)
 }
 
 /**
+ * timeline_phase() - phases in the order of time, which is that of their numbers but one
+ * @i: place in that order, from 0
+ *
+ * Return: enum vfio_migmux_phase.
+ */
+unsigned int timeline_phase(unsigned int i)
+{
+	return i ? i - 1 : VFIO_MIGMUX_PHASE_PRECOPY;
+}
+
+/**
  * timeline_bounds() - from the first span's start to the last thing known
  * @s: the session
  *
@@ -83,17 +94,30 @@ static void add_part(struct timeline_parts *parts, const char *key, uint64_t fro
 	parts->n++;
 }
 
+/* The VM runs while it pre-copies: what comes then is no downtime. */
 static uint64_t first_byte(const struct session *s)
 {
-	uint64_t first = 0;
-	uint64_t ns;
+	const struct vfio_migmux_timeline_device *t;
+	struct timeline_bounds b = { 0 };
 
 	for (uint32_t i = 0; i < s->nr_devices; i++) {
-		ns = s->devices[i].t.first_byte_ns;
-		if (ns && (!first || ns < first))
-			first = ns;
+		t = &s->devices[i].t;
+		widen(&b, t->phases[VFIO_MIGMUX_PHASE_PRECOPY].start_ns ?
+			  t->phases[VFIO_MIGMUX_PHASE_TRANSFER].start_ns : t->first_byte_ns);
 	}
-	return first;
+	return b.start;
+}
+
+/* The first device's first arc of the switchover. */
+static uint64_t first_arc(const struct session *s)
+{
+	struct timeline_bounds b = { 0 };
+
+	for (uint32_t i = 0; i < s->nr_devices; i++)
+		for (unsigned int p = 0; p < VFIO_MIGMUX_NR_PHASES; p++)
+			if (p != VFIO_MIGMUX_PHASE_PRECOPY)
+				widen(&b, s->devices[i].t.phases[p].start_ns);
+	return b.start;
 }
 
 static uint64_t last_start(const struct session *s)
@@ -165,7 +189,8 @@ static void set_parts(const struct session *s, struct timeline_parts *parts)
  *
  * A source counts from the first device's first arc to the hand-over (or, without
  * a verdict, to the last byte sent); a destination from the first byte received
- * to the last device started. The two overlap while the state travels.
+ * to the last device started. The two overlap while the state travels. Pre-copy comes
+ * before all that.
  */
 void timeline_downtime(const struct session *s, struct timeline_parts *parts)
 {
@@ -180,7 +205,7 @@ void timeline_downtime(const struct session *s, struct timeline_parts *parts)
 	if (s->set[0]) {
 		set_parts(s, parts);
 	} else if (s->role == VFIO_MIGMUX_ROLE_SOURCE) {
-		begin = timeline_bounds(s).start;
+		begin = first_arc(s);
 		add_part(parts, "quiesce_ns", begin, quiesced);
 		add_part(parts, "stop_ns", quiesced, stopped);
 		add_part(parts, "send_ns", stopped, sent);
@@ -242,6 +267,26 @@ static void print_milestones(FILE *out, const struct session *s, const struct ti
 	}
 }
 
+static void print_precopy(FILE *out, const struct session *s)
+{
+	const struct vfio_migmux_timeline_device *t;
+	uint64_t bytes = 0, rounds = 0;
+	char buf[OUTPUT_UNIT_MAX];
+
+	for (uint32_t i = 0; i < s->nr_devices; i++) {
+		t = &s->devices[i].t;
+		bytes += t->precopy_bytes;
+		if (t->precopy_rounds > rounds)
+			rounds = t->precopy_rounds;
+	}
+	if (!bytes)
+		return;
+	fprintf(out, "\npre-copy: %s", output_bytes(buf, bytes));
+	if (rounds)
+		fprintf(out, ", rounds: %llu", (unsigned long long)rounds);
+	fputc('\n', out);
+}
+
 static void print_downtime(FILE *out, const struct session *s)
 {
 	struct timeline_parts parts;
@@ -278,7 +323,9 @@ void timeline_print(FILE *out, const struct session *s)
 	}
 	table_begin(&t, 5, 1U << 2 | 1U << 3, header);
 	for (uint32_t i = 0; i < s->nr_devices; i++) {
-		for (unsigned int p = 0; p < VFIO_MIGMUX_NR_PHASES; p++) {
+		for (unsigned int n = 0; n < VFIO_MIGMUX_NR_PHASES; n++) {
+			unsigned int p = timeline_phase(n);
+
 			span = &s->devices[i].t.phases[p];
 			if (!span->start_ns)
 				continue;
@@ -292,6 +339,7 @@ void timeline_print(FILE *out, const struct session *s)
 	}
 	table_end(&t, out);
 	print_milestones(out, s, &b);
+	print_precopy(out, s);
 	print_downtime(out, s);
 }
 
@@ -299,7 +347,9 @@ static unsigned int used_phases(const struct session *s, unsigned int *used)
 {
 	unsigned int n = 0;
 
-	for (unsigned int p = 0; p < VFIO_MIGMUX_NR_PHASES; p++) {
+	for (unsigned int place = 0; place < VFIO_MIGMUX_NR_PHASES; place++) {
+		unsigned int p = timeline_phase(place);
+
 		for (uint32_t i = 0; i < s->nr_devices; i++) {
 			if (s->devices[i].t.phases[p].start_ns) {
 				used[n++] = p;
@@ -371,5 +421,6 @@ void timeline_print_table(FILE *out, const struct session *s)
 	}
 	table_end(&t, out);
 	print_totals(out, s, &b);
+	print_precopy(out, s);
 	print_downtime(out, s);
 }

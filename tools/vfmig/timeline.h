@@ -32,6 +32,7 @@ struct timeline_parts {
 	unsigned int n;
 };
 
+unsigned int timeline_phase(unsigned int i);
 struct timeline_bounds timeline_bounds(const struct session *s);
 uint64_t timeline_length(const struct vfio_migmux_span *span, const struct timeline_bounds *b);
 void timeline_downtime(const struct session *s, struct timeline_parts *parts);

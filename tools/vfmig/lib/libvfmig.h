@@ -126,17 +126,32 @@ VFMIG_API int vfmig_set_state(int fd, uint32_t flags, uint32_t target,
 			      uint32_t *nr_results);
 
 /**
- * vfmig_save() - source: begin the switchover
+ * vfmig_save() - source: begin pre-copy, or the switchover
  * @fd: session
  * @flags: VFIO_MIGMUX_SAVE_*
  * @recover: state after a failure, usually VFIO_DEVICE_STATE_RUNNING
  * @timeout_ms: for the arcs; 0 is no limit
  * @staging: budget in bytes; 0 is the default
  *
- * Returns when the movers run. Wait for milestones afterwards.
+ * Returns when the movers run. Wait for milestones afterwards. With
+ * VFIO_MIGMUX_SAVE_PRECOPY the devices go on running; a second call without that
+ * flag, and with 0 for @staging, is the switchover.
  */
 VFMIG_API int vfmig_save(int fd, uint32_t flags, uint32_t recover,
 			 uint32_t timeout_ms, uint64_t staging);
+
+/**
+ * vfmig_precopy_info() - source, in pre-copy: what is left to be sent
+ * @fd: session
+ * @info: filled in; its nr_devices says how many devices the session has
+ * @devices: array, or NULL with @nr 0
+ * @nr: room in @devices
+ *
+ * Asks the devices' drivers, which may take long: once a round is enough.
+ */
+VFMIG_API int vfmig_precopy_info(int fd, struct vfio_migmux_precopy_info *info,
+				 struct vfio_migmux_precopy_device *devices,
+				 uint32_t nr);
 
 /**
  * vfmig_load() - destination: devices to RESUMING, begin to receive

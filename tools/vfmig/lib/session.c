@@ -128,6 +128,17 @@ int vfmig_save(int fd, uint32_t flags, uint32_t recover, uint32_t timeout_ms,
 	return call(fd, VFIO_MIGMUX_SAVE, &arg);
 }
 
+int vfmig_precopy_info(int fd, struct vfio_migmux_precopy_info *info,
+		       struct vfio_migmux_precopy_device *devices, uint32_t nr)
+{
+	memset(info, 0, sizeof(*info));
+	info->argsz = sizeof(*info);
+	info->device_size = sizeof(*devices);
+	info->nr_devices = nr;
+	info->devices = (uintptr_t)devices;
+	return call(fd, VFIO_MIGMUX_PRECOPY_INFO, info);
+}
+
 int vfmig_load(int fd, uint32_t flags, uint32_t recover, uint32_t timeout_ms,
 	       uint64_t staging)
 {

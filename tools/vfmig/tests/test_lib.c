@@ -14,11 +14,12 @@ static void test_names(void)
 	test_result(!strcmp(vfmig_state_name(0), "ERROR"), "name of state 0");
 	test_result(!strcmp(vfmig_state_name(7), "PRE_COPY_P2P"), "name of state 7");
 	test_result(!strcmp(vfmig_state_name(8), "UNKNOWN"), "name of state 8");
-	test_result(!strcmp(vfmig_phase_name(VFIO_MIGMUX_PHASE_ROLLBACK), "rollback"),
+	test_result(!strcmp(vfmig_phase_name(VFIO_MIGMUX_PHASE_PRECOPY), "precopy"),
 		    "name of the last phase");
 	test_result(!strcmp(vfmig_phase_name(VFIO_MIGMUX_NR_PHASES), "unknown"),
 		    "name of no phase");
-	test_result(!strcmp(vfmig_milestone_name(8), "ended"), "name of the last milestone");
+	test_result(!strcmp(vfmig_milestone_name(10), "precopy_acked"),
+		    "name of the last milestone");
 	test_result(!strcmp(vfmig_milestone_name(31), "unknown"), "name of no milestone");
 }
 

@@ -79,6 +79,45 @@ static void test_destination(void)
 	test_result(part(&parts, "total_ns") == 250 * MS, "destination: total");
 }
 
+/* What is sent while the VM runs is no downtime, on neither end. */
+static void test_precopy(void)
+{
+	struct vfio_migmux_timeline_device *t;
+	struct timeline_parts parts;
+	struct session s;
+	size_t len = 0;
+	char *text = NULL, *first;
+	FILE *out;
+
+	sample_session(&s);
+	for (unsigned int i = 0; i < 2; i++) {
+		t = &s.devices[i].t;
+		t->first_byte_ns = SAMPLE_BASE - 400 * MS;
+		t->precopy_bytes = 3 << 20;
+		t->precopy_rounds = 4 + i;
+		t->phases[VFIO_MIGMUX_PHASE_PRECOPY].start_ns = SAMPLE_BASE - 500 * MS;
+		t->phases[VFIO_MIGMUX_PHASE_PRECOPY].end_ns = SAMPLE_BASE;
+	}
+	timeline_downtime(&s, &parts);
+	test_result(part(&parts, "quiesce_ns") == 20 * MS, "pre-copy: quiesce comes after it");
+	test_result(part(&parts, "total_ns") == 200 * MS, "pre-copy: not in the source's downtime");
+	out = open_memstream(&text, &len);
+	timeline_print(out, &s);
+	fclose(out);
+	first = strstr(text, "  precopy ");
+	test_result(first && first < strstr(text, "  quiesce "),
+		    "pre-copy: the text begins with it");
+	test_result(strstr(text, "pre-copy: 6.0 MiB, rounds: 5\n"), "pre-copy: bytes and rounds");
+	free(text);
+
+	s.role = VFIO_MIGMUX_ROLE_DESTINATION;
+	s.milestones = VFIO_MIGMUX_MILESTONE_LOADED;
+	s.milestone_ns[5] = SAMPLE_BASE + 190 * MS;
+	timeline_downtime(&s, &parts);
+	test_result(part(&parts, "receive_ns") == 130 * MS,
+		    "pre-copy: not in the destination's downtime");
+}
+
 static void test_set_parts(void)
 {
 	struct timeline_parts parts;
@@ -148,6 +187,7 @@ void test_timeline(void)
 	test_bounds();
 	test_source();
 	test_destination();
+	test_precopy();
 	test_set_parts();
 	test_bars();
 	test_print();
