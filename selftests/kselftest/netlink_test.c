@@ -276,7 +276,7 @@ TEST_F(netlink, sockets_that_are_no_channel)
 	close(fd[0]);
 
 	/* any kind of stream that is none of ours */
-	fd[0] = socket(AF_INET, SOCK_STREAM, IPPROTO_MPTCP);
+	fd[0] = socket(AF_TIPC, SOCK_STREAM, 0);
 	ASSERT_LE(0, fd[0]);
 	EXPECT_REFUSED(nl, EAFNOSUPPORT, "TCP", nl_channel_new(nl, "l", fd[0], &ch));
 	close(fd[0]);

@@ -279,11 +279,11 @@ TEST_F(link, send_methods)
 	EXPECT_EQ(VFIO_MIGMUX_SEND_METHOD_ZEROCOPY, ch.method);
 	ASSERT_EQ(0, peer_pair_unix(fd));
 	ASSERT_EQ(0, names_of(nl, fd, &ch));
-	EXPECT_EQ(VFIO_MIGMUX_SEND_METHOD_COPY, ch.method);
+	EXPECT_EQ(VFIO_MIGMUX_SEND_METHOD_SPLICE, ch.method);
 	if (peer_pair_tls(fd))
 		SKIP(return, "the module tls is not loaded");
 	ASSERT_EQ(0, names_of(nl, fd, &ch));
-	EXPECT_EQ(VFIO_MIGMUX_SEND_METHOD_COPY, ch.method);
+	EXPECT_EQ(VFIO_MIGMUX_SEND_METHOD_SPLICE, ch.method);
 	EXPECT_EQ(0, nl_link_del(nl, "l"));
 }
 

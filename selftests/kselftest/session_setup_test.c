@@ -180,7 +180,7 @@ TEST_F(vmm, channel_add_wrong_files)
 	close(fd[0]);
 
 	/* any kind of stream that is none of ours */
-	fd[0] = socket(AF_INET, SOCK_STREAM, IPPROTO_MPTCP);
+	fd[0] = socket(AF_TIPC, SOCK_STREAM, 0);
 	ASSERT_LE(0, fd[0]);
 	EXPECT_SAYS(EAFNOSUPPORT, "TCP", session_channel_add(self->fd, fd[0], 0));
 	close(fd[0]);
