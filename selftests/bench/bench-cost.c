@@ -14,9 +14,7 @@
  *
  * Prints a line "cost WAY INSTRUCTIONS" each: all that was executed while the state
  * moved, by whomever; from when the destination waits in RESUMING until it has taken the
- * last byte. It means something on an emulated machine with one CPU whose clock
- * counts instructions, one a nanosecond (QEMU: -icount shift=0). A thread that has nothing
- * to do but to count gets the CPU when nobody else wants it; what it counted was no work.
+ * last byte. See bench-clock.h.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -29,9 +27,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "bench-clock.h"
 #include "bench-cost.h"
 #include "libvfmig.h"
 #include "vfio-open.h"
@@ -72,50 +70,8 @@ int cost_write(int fd, const void *buf, size_t len)
 	return 0;
 }
 
-/* --- the clock ------------------------------------------------------------------- */
-
-static __u64 idle_rounds;
-
-static void *idle_count(void *arg)
-{
-	const struct sched_param param = { };
-
-	(void)arg;
-	if (pthread_setschedparam(pthread_self(), SCHED_IDLE, &param))
-		cost_fail("SCHED_IDLE", EPERM);
-	for (;;)
-		__atomic_store_n(&idle_rounds, idle_rounds + 1, __ATOMIC_RELAXED);
-	return NULL;
-}
-
-struct mark {
-	__u64 ns;
-	__u64 idle;
-};
-
 /* When the state of the current move began to move, and when all had. */
-static struct mark from, to;
-
-static void mark(struct mark *m)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	m->ns = ts.tv_sec * 1000000000ULL + ts.tv_nsec;
-	m->idle = __atomic_load_n(&idle_rounds, __ATOMIC_RELAXED);
-}
-
-/* Instructions of a round, the timer's interrupts included. */
-static double idle_cost(void)
-{
-	const struct timespec pause = { .tv_nsec = 200 * 1000 * 1000 };
-
-	nanosleep(&pause, NULL);
-	mark(&from);
-	nanosleep(&pause, NULL);
-	mark(&to);
-	return (double)(to.ns - from.ns) / (to.idle - from.idle);
-}
+static struct bench_mark from, to;
 
 /* --- connections ----------------------------------------------------------------- */
 
@@ -200,7 +156,7 @@ static int sessions_run(int src, int dst)
 	int ret;
 
 	ret = vfmig_load(dst, VFIO_MIGMUX_LOAD_VERDICT, VFIO_DEVICE_STATE_RUNNING, 0, 0);
-	mark(&from);
+	from = bench_clock_mark();
 	if (!ret)
 		ret = vfmig_save(src, VFIO_MIGMUX_SAVE_VERDICT,
 				 VFIO_DEVICE_STATE_RUNNING, 0, 0);
@@ -208,7 +164,7 @@ static int sessions_run(int src, int dst)
 		ret = vfmig_wait(dst, VFIO_MIGMUX_MILESTONE_HANDED_OVER, 60000, NULL);
 	if (!ret)
 		ret = vfmig_wait(src, VFIO_MIGMUX_MILESTONE_HANDED_OVER, 60000, NULL);
-	mark(&to);
+	to = bench_clock_mark();
 	return ret ? cost_fail("migrating", -ret) : 0;
 }
 
@@ -261,14 +217,14 @@ static int user_run(struct cost *cost, const struct cost_way *way)
 	if (arcs(cost->dst_fd, load, &cost->dst_data) ||
 	    arcs(cost->src_fd, save, &cost->src_data))
 		return -1;
-	mark(&from);
+	from = bench_clock_mark();
 	if (pthread_create(&thread, NULL, sink_run, &sink))
 		return cost_fail("thread", EAGAIN);
 	ret = way->source(cost);
 	if (ret)
 		shutdown(cost->src_sock[0], SHUT_RDWR);
 	pthread_join(thread, NULL);
-	mark(&to);
+	to = bench_clock_mark();
 	close(cost->src_data);
 	close(cost->dst_data);
 	if (ret || sink.ret)
@@ -300,7 +256,7 @@ static int channels_of(const char *name)
 }
 
 /* Instructions that were work, or -1. */
-static double measure(struct cost *cost, int listener, const char *name, double round)
+static double measure(struct cost *cost, int listener, const char *name)
 {
 	static const unsigned int running[] = { VFIO_DEVICE_STATE_RUNNING, 0 };
 	int i, ret = 0;
@@ -313,7 +269,7 @@ static double measure(struct cost *cost, int listener, const char *name, double 
 	disconnect(cost);
 	if (ret || arcs(cost->src_fd, running, NULL) || arcs(cost->dst_fd, running, NULL))
 		return -1;
-	return to.ns - from.ns - (to.idle - from.idle) * round;
+	return bench_clock_work(&from, &to);
 }
 
 int main(int argc, char **argv)
@@ -321,8 +277,7 @@ int main(int argc, char **argv)
 	struct sockaddr_in addr = { .sin_family = AF_INET, .sin_port = htons(4600) };
 	static struct vfio_set set;
 	struct cost cost = { .src_data = -1, .dst_data = -1 };
-	double insns, round;
-	pthread_t idler;
+	double insns;
 	int listener, i;
 
 	if (argc < 6 || !inet_aton(argv[2], &addr.sin_addr)) {
@@ -334,11 +289,10 @@ int main(int argc, char **argv)
 	cost.src_fd = set.dev[0].fd;
 	cost.dst_fd = set.dev[1].fd;
 	listener = listen_in(argv[1], &addr);
-	if (listener < 0 || pthread_create(&idler, NULL, idle_count, NULL))
+	if (listener < 0 || bench_clock_start())
 		return 1;
-	round = idle_cost();
 	for (i = 5; i < argc; i++) {
-		insns = measure(&cost, listener, argv[i], round);
+		insns = measure(&cost, listener, argv[i]);
 		if (insns < 0)
 			return 1;
 		printf("cost %s %.0f\n", argv[i], insns);

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# jq -n -R --argjson env OBJECT -f bench.jq bench.txt cost.txt qemu.txt: the results as one
-# document. A ratio has median, min and max of n; times are medians in ms.
+# jq -n -R --argjson env OBJECT -f bench.jq bench.txt cost.txt scale.txt versus.txt qemu.txt:
+# the results as one document. A ratio has median, min and max of n; times are medians in ms.
 
 def median: sort | if length % 2 == 1 then .[length / 2 | floor]
 	else (.[length / 2 - 1] + .[length / 2]) / 2 end;
@@ -48,6 +48,24 @@ def spread: { median: median, min: min, max: max, n: length };
        ratio: ([$all[] | .round as $round | .per_byte as $ours
 		| ($slopes[] | select(.way == "migmux" and .round == $round) | .per_byte)
 		  / $ours] | spread) }] as $cost
+# Per device or channel, to be compared with those of 4 devices.
+| [$rows | map(select(.[0] == "scale")
+	| { devices: (.[1] | tonumber), channels: (.[2] | tonumber), n: (.[3] | tonumber),
+	    kib: (.[4] | tonumber) })
+   | group_by([.devices, .channels])[]
+   | { devices: .[0].devices, channels: .[0].channels,
+       instructions: (map(.n) | median), kib: (map(.kib) | median) }] as $scale
+# No way is shorter: six arcs, all of the state out of a device, the last MiB into one.
+| [$rows | map(select(.[0] == "versus")
+	| { setting: .[1], way: .[2], ms: (.[4] | tonumber) }) | group_by(.setting)[]
+   | (.[0].setting | split(":") | map(tonumber)) as [$mib, $per_mib, $arc]
+   | (map(select(.way == "vfmig") | .ms)) as $ours
+   | { mib: $mib, ms_per_mib: $per_mib, arc_ms: $arc,
+       floor_ms: (6 * $arc + ($mib + 1) * $per_mib), vfmig_ms: ($ours | median),
+       others: [group_by(.way)[] | select(.[0].way != "vfmig")
+		| { way: .[0].way, ms: (map(.ms) | median),
+		    ratio: ([$ours, map(.ms)] | transpose | map(.[0] / .[1]) | spread) }] }
+   | .floor_ratio = .vfmig_ms / .floor_ms] as $versus
 | def ratio($ms; $step; $way; $n): $arcs[]
 	| select(.arc_ms == $ms and .step == $step and .way == $way and .devices == $n)
 	| .ratio.median;
@@ -57,6 +75,8 @@ def spread: { median: median, min: min, max: max, n: length };
     arcs: $arcs,
     ioctl: $ioctls,
     cost: $cost,
+    scale: $scale,
+    versus: $versus,
     qemu: $qemu,
     downtime: { vfmig_ms: ($new | spread), serial_ms: ($old | spread),
 		ratio: ([$old, $new] | transpose | map(.[0] / .[1]) | spread) },
@@ -83,6 +103,17 @@ def spread: { median: median, min: min, max: max, n: length };
 	 | { what: "instructions per byte: at most \($max) of those of \($name)",
 	     pass: ($cost | map(select(.way == $way))
 		    | length == 1 and all(.ratio.median <= $max)) }),
+	{ what: "instructions and memory per device: not over 1.2 times as much with 32 as with 4",
+	  pass: ($scale | map(select(.channels == 2 and (.devices == 4 or .devices == 32)))
+		 | sort_by(.devices) | length == 2 and
+		   (.[1].instructions / .[1].devices <= 1.2 * .[0].instructions / .[0].devices) and
+		   (.[1].kib / .[1].devices <= 1.2 * .[0].kib / .[0].devices)) },
+	{ what: "downtime of vfmig: at most 0.5 of QEMU's by multifd, in both settings",
+	  pass: ($versus | length == 2 and all(.others[] | select(.way == "multifd");
+					       .ratio.median <= 0.5)) },
+	{ what: "downtime of vfmig with arcs of 20 ms: at most 1.6 of what is possible",
+	  pass: ($versus | map(select(.arc_ms == 20))
+		 | length == 1 and all(.floor_ratio <= 1.6)) },
 	(("stop", "start", "downtime") as $what
 	 | { what: "stock QEMU, \($what) with a set: at most \(if $what == "downtime" then 0.4 else 0.3 end) of that without",
 	     pass: ($qemu | map(select(.what == $what)) | length == 4 and

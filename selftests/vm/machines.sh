@@ -106,7 +106,7 @@ port_args()
 
 host_args()
 {
-	local host=$1 i
+	local host=$1 i port
 	local cmdline="console=ttyS0 loglevel=5 intel_iommu=on panic=-1 oops=panic"
 
 	# Silence what a slow, emulated machine makes of its own slowness, and skip what
@@ -139,8 +139,10 @@ host_args()
 	[[ $host == b ]] || port_args a ktap
 	[[ -z $out ]] || port_args "$host" out
 	for ((i = 0; i < devices; i++)); do
-		printf '%s\n' -device "pcie-root-port,id=rp$i,chassis=$((i + 1)),slot=$((i + 1))" \
-			-device "edu,bus=rp$i"
+		port="pcie-root-port,id=rp$i,chassis=$((i + 1)),slot=$((i + 1))"
+		# more than the root bus has slots for
+		((devices <= 16)) || port+=$(printf ',multifunction=on,addr=%x.%d' $((8 + i / 8)) $((i % 8)))
+		printf '%s\n' -device "$port" -device "edu,bus=rp$i"
 	done
 	[[ -z $wire ]] || wire_args
 	[[ $hosts == 1 ]] || network_args "$host" link 99:00
