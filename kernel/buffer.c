@@ -88,6 +88,11 @@ static int decode(struct buffer *b, const struct vfio_migmux_load_buffer *args)
 		return -EFAULT;
 	if (migmux_wire_payload_decode(&payload, &b->head, &b->fault))
 		return refuse(b);
+	if (b->head.verify) {
+		b->fault.err = MIGMUX_WIRE_BAD_PAYLOAD_FLAGS;
+		b->fault.value = be32_to_cpu(payload.flags);
+		return refuse(b);
+	}
 	b->dev = migmux_frame_device(b->s, &b->head);
 	if (b->dev && !b->head.precopy)
 		return 0;

@@ -29,4 +29,11 @@ static inline void migmux_compat_precopy_v2(struct vfio_device *vdev)
 }
 #endif
 
+/* Where crc32c() is declared. */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 15, 0)
+#include <linux/crc32c.h>
+#else
+#include <linux/crc32.h>
+#endif
+
 #endif /* MIGMUX_COMPAT_H */

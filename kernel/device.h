@@ -59,6 +59,10 @@ struct migmux_session;
  * @next_idx: source: idx of the next frame; the pump's
  * @unsent: source: frames that no socket has taken yet; session's lock
  * @sent: source: counted for the milestone SENT; session's lock
+ * @crc: with @session->verify: of what was read or written, not inverted; the mover's
+ *	until it is at @eof
+ * @peer_crc: source: what the destination has written; session's lock
+ * @peer_said: source: it has said so; session's lock
  * @gather: destination: frames that came; session's lock
  * @frame: destination: the frame that is being written; the feed's
  * @offset: bytes of it that are written; the feed's
@@ -101,6 +105,9 @@ struct migmux_device {
 	u32 next_idx;
 	u32 unsent;
 	bool sent;
+	u32 crc;
+	u32 peer_crc;
+	bool peer_said;
 	struct migmux_gather gather;
 	struct migmux_frame *frame;
 	size_t offset;

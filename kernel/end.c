@@ -118,6 +118,8 @@ static void shut_channels(struct migmux_session *s)
 		return;
 	if (tell)
 		migmux_verdict_send_failure(s);
+	else if (s->verify)
+		migmux_verdict_send_refusal(s);
 	for (i = 0; i < s->nr_channels; i++)
 		migmux_channel_shutdown(s->channels[i], tell ? SHUT_WR : SHUT_RDWR);
 }

@@ -15,6 +15,7 @@
 #include "session.h"
 #include "staging.h"
 #include "trace.h"
+#include "verify.h"
 
 static struct migmux_device *to_device(struct migmux_mover *mover)
 {
@@ -94,8 +95,10 @@ static ssize_t write_state(struct migmux_device *dev)
 	ssize_t n;
 
 	n = migmux_datafile_write(dev->data_file, dev->frame, dev->offset);
-	if (n > 0)
-		account(dev, start, n, n == left);
+	if (n <= 0)
+		return n;
+	account(dev, start, n, n == left);
+	migmux_verify_add(dev, dev->frame, dev->offset, n);
 	return n;
 }
 

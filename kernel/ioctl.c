@@ -74,10 +74,11 @@ static const struct op ops[] = {
 	   migmux_ioctl_set_state, .out = true),
 	OP(VFIO_MIGMUX_SAVE, save,
 	   VFIO_MIGMUX_SAVE_VERDICT | VFIO_MIGMUX_SAVE_NO_P2P |
-	   VFIO_MIGMUX_SAVE_NO_CONFIG | VFIO_MIGMUX_SAVE_PRECOPY, migmux_ioctl_save),
+	   VFIO_MIGMUX_SAVE_NO_CONFIG | VFIO_MIGMUX_SAVE_PRECOPY |
+	   VFIO_MIGMUX_SAVE_VERIFY, migmux_ioctl_save),
 	OP(VFIO_MIGMUX_LOAD, load,
 	   VFIO_MIGMUX_LOAD_VERDICT | VFIO_MIGMUX_LOAD_NO_P2P |
-	   VFIO_MIGMUX_LOAD_BUFFERS, migmux_ioctl_load),
+	   VFIO_MIGMUX_LOAD_BUFFERS | VFIO_MIGMUX_LOAD_VERIFY, migmux_ioctl_load),
 	OP(VFIO_MIGMUX_CONFIG_SET, config, 0, migmux_ioctl_config_set),
 	OP(VFIO_MIGMUX_CONFIG_GET, config, 0, migmux_ioctl_config_get,
 	   .out = true),

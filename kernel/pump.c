@@ -16,6 +16,7 @@
 #include "session.h"
 #include "staging.h"
 #include "trace.h"
+#include "verify.h"
 
 static struct migmux_device *to_device(struct migmux_mover *mover)
 {
@@ -76,6 +77,7 @@ static int encode(struct migmux_device *dev, struct migmux_frame *frame,
 		.config = flags->config,
 		.precopy = flags->precopy,
 		.ack = flags->ack,
+		.verify = dev->session->verify,
 	};
 
 	frame->gather.idx = dev->next_idx++;
@@ -209,6 +211,8 @@ static ssize_t read_state(struct migmux_device *dev, struct migmux_frame *frame,
 	ssize_t n;
 
 	n = migmux_datafile_read(dev->data_file, frame);
+	if (n > 0)
+		migmux_verify_add(dev, frame, 0, n);
 	account(dev, start, n > 0 ? n : 0);
 	if (live && n > 0)
 		migmux_precopy_read(dev, start, n);

@@ -17,6 +17,7 @@
 #include "session.h"
 #include "staging.h"
 #include "trace.h"
+#include "verify.h"
 
 /* A frame is written when it is whole, so a mover that is woken often gains nothing. */
 #define RECV_WAKE_AT	((size_t)SZ_256K)
@@ -301,7 +302,7 @@ static void step_header(struct migmux_channel *ch)
 		refuse(ch, &fault);
 		return;
 	}
-	if (!bind(ch) || !check_precopy(ch))
+	if (!bind(ch) || !check_precopy(ch) || !migmux_verify_agreed(ch))
 		return;
 	if (migmux_gather_rise(&ch->floor, ch->head.idx, &fault)) {
 		refuse(ch, &fault);

@@ -54,6 +54,7 @@ struct net;
  * @link: the attached link with a reference, or NULL
  * @role: what it does
  * @verdict: it waits for the peer's verdict, or gives one; constant once started
+ * @verify: it verifies what is moved, with the verdict; constant once started
  * @no_p2p: devices without P2P are allowed; constant once started
  * @buffers: destination: the VMM hands in frames, too; constant once started
  * @adopted: the devices' data files were the VMM's, and so are the arcs, but those
@@ -104,6 +105,7 @@ struct migmux_session {
 	struct migmux_link *link;
 	enum vfio_migmux_role role;
 	bool verdict;
+	bool verify;
 	bool no_p2p;
 	bool buffers;
 	bool adopted;
@@ -199,5 +201,6 @@ void migmux_verdict_loaded(struct migmux_session *s);
 void migmux_verdict_send(struct migmux_channel *ch);
 void migmux_verdict_await(struct migmux_channel *ch);
 void migmux_verdict_send_failure(struct migmux_session *s);
+void migmux_verdict_send_refusal(struct migmux_session *s);
 
 #endif /* MIGMUX_SESSION_H */

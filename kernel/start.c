@@ -15,6 +15,7 @@
 #include "send.h"
 #include "session.h"
 #include "staging.h"
+#include "verify.h"
 
 /* What saving and loading have in common. */
 struct start {
@@ -29,6 +30,7 @@ struct start {
 	u32 timeout_ms;
 	u64 staging;
 	bool verdict;
+	bool verify;
 	bool no_p2p;
 	bool buffers;
 	bool no_config;
@@ -108,6 +110,7 @@ static int start_movers(struct migmux_session *s, const struct start *how)
 		dev->report->t.nr_channels = how->role == VFIO_MIGMUX_ROLE_SOURCE ?
 					     dev->nr_channels : 0;
 		spin_unlock(&s->report->lock);
+		migmux_verify_begin(dev);
 		err = migmux_mover_start(&dev->mover, how->device_ops,
 					 how->device_name);
 		if (err)
@@ -132,6 +135,7 @@ static void set_role(struct migmux_session *s, const struct start *how)
 	spin_lock(&s->lock);
 	WRITE_ONCE(s->role, how->role);
 	s->verdict = how->verdict;
+	s->verify = how->verify;
 	s->no_p2p = how->no_p2p;
 	s->buffers = how->buffers;
 	s->no_config = how->no_config;
@@ -155,6 +159,18 @@ static void unset_role(struct migmux_session *s)
 		dev->quiesced = false;
 		dev->stopped = false;
 	}
+}
+
+/* Both ends must see all of the state, and exchange the result. */
+static int check_verify(struct migmux_session *s, const struct start *how)
+{
+	if (!how->verify)
+		return 0;
+	if (!how->verdict)
+		return migmux_session_refuse(s, -EINVAL, "verification needs the verdict: ask for that too");
+	if (how->no_config || how->buffers || migmux_adopt_count(s))
+		return migmux_session_refuse(s, -EINVAL, "verification needs all state to pass through the session's own channels: no adopted data files, no buffers, no config frames of the VMM's");
+	return 0;
 }
 
 /* Whose the arcs are: the session's, unless the VMM has made them already. */
@@ -202,7 +218,7 @@ static int start(struct migmux_session *s, const struct start *how)
 	int err;
 
 	lockdep_assert_held(&s->mutex);
-	err = check(s, how) ?: check_adopted(s, how);
+	err = check(s, how) ?: check_verify(s, how) ?: check_adopted(s, how);
 	if (err)
 		return err;
 	err = s->adopted ? 0 : migmux_session_drive(s);
@@ -264,6 +280,7 @@ int migmux_session_save(struct migmux_session *s,
 		.timeout_ms = args->timeout_ms,
 		.staging = args->staging,
 		.verdict = args->flags & VFIO_MIGMUX_SAVE_VERDICT,
+		.verify = args->flags & VFIO_MIGMUX_SAVE_VERIFY,
 		.no_p2p = args->flags & VFIO_MIGMUX_SAVE_NO_P2P,
 		.no_config = args->flags & VFIO_MIGMUX_SAVE_NO_CONFIG,
 		.precopy = precopy,
@@ -350,6 +367,7 @@ int migmux_session_load(struct migmux_session *s,
 		.timeout_ms = args->timeout_ms,
 		.staging = args->staging,
 		.verdict = args->flags & VFIO_MIGMUX_LOAD_VERDICT,
+		.verify = args->flags & VFIO_MIGMUX_LOAD_VERIFY,
 		.no_p2p = args->flags & VFIO_MIGMUX_LOAD_NO_P2P,
 		.buffers = args->flags & VFIO_MIGMUX_LOAD_BUFFERS,
 	};

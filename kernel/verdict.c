@@ -17,6 +17,7 @@
  */
 #include "channel.h"
 #include "session.h"
+#include "verify.h"
 #include "wire.h"
 
 static void wake_channels(struct migmux_session *s)
@@ -36,8 +37,8 @@ bool migmux_verdict_expected(struct migmux_channel *ch)
 	return ch->session->verdict && ch->init_sent && !READ_ONCE(ch->verdict);
 }
 
-static u32 device_named(struct migmux_session *s,
-			const struct migmux_wire_result *result)
+static struct migmux_device *device_named(struct migmux_session *s,
+					  const struct migmux_wire_result *result)
 {
 	struct migmux_device *dev;
 	u32 i;
@@ -45,8 +46,13 @@ static u32 device_named(struct migmux_session *s,
 	migmux_session_for_each_device(s, dev, i)
 		if (dev->instance_id == result->instance_id &&
 		    !strcmp(dev->idstr, result->idstr))
-			return i;
-	return VFIO_MIGMUX_INDEX_NONE;
+			return dev;
+	return NULL;
+}
+
+static u32 index_of(const struct migmux_device *dev)
+{
+	return dev ? dev->index : VFIO_MIGMUX_INDEX_NONE;
 }
 
 static void verdict_missing(struct migmux_channel *ch, int err)
@@ -67,11 +73,11 @@ static void verdict_bad(struct migmux_channel *ch,
 			const struct migmux_wire_result *result)
 {
 	struct migmux_session *s = ch->session;
-	const u32 device = device_named(s, result);
+	struct migmux_device *dev = device_named(s, result);
 
-	if (device != VFIO_MIGMUX_INDEX_NONE)
-		migmux_device_set_error(s->devices[device], -(int)result->status);
-	migmux_session_fail(s, -EREMOTEIO, device, ch->id,
+	if (dev)
+		migmux_device_set_error(dev, -(int)result->status);
+	migmux_session_fail(s, -EREMOTEIO, index_of(dev), ch->id,
 			    "the destination failed: %s (error %u)",
 			    result->reason, result->status);
 }
@@ -79,13 +85,18 @@ static void verdict_bad(struct migmux_channel *ch,
 /*
  * The point of no return: from here on migmux_session_fail() does nothing. The
  * last verdict may come before the mover that sent the last frame has counted it.
+ * If a device turns out to be @wrong, all channels have had their verdict: on each
+ * the destination waits for what we say.
  */
-static bool decide_locked(struct migmux_session *s)
+static bool decide_locked(struct migmux_session *s, struct migmux_device **wrong)
 	__must_hold(&s->lock)
 {
 	lockdep_assert_held(&s->lock);
 	if (s->failed || s->handed_over || s->nr_verdicts < s->nr_channels ||
 	    s->nr_sent < migmux_session_live(s))
+		return false;
+	*wrong = migmux_verify_wrong_locked(s);
+	if (*wrong)
 		return false;
 	s->handed_over = true;
 	WRITE_ONCE(s->confirm_due, true);
@@ -100,13 +111,16 @@ static bool decide_locked(struct migmux_session *s)
  */
 void migmux_verdict_decide(struct migmux_session *s)
 {
+	struct migmux_device *wrong = NULL;
 	bool decided;
 
 	spin_lock(&s->lock);
-	decided = decide_locked(s);
+	decided = decide_locked(s, &wrong);
 	spin_unlock(&s->lock);
 	if (decided)
 		wake_channels(s);
+	if (wrong)
+		migmux_verify_fail(wrong);
 }
 
 /* A device whose last frame is not even queued cannot have been loaded. */
@@ -123,19 +137,28 @@ static bool all_queued_locked(struct migmux_session *s)
 	return true;
 }
 
-static void verdict_good(struct migmux_channel *ch)
+static void verdict_good(struct migmux_channel *ch,
+			 const struct migmux_wire_result *result)
 {
 	struct migmux_session *s = ch->session;
+	struct migmux_device *dev = device_named(s, result);
 	bool early;
+	int err = 0;
 
 	spin_lock(&s->lock);
 	early = !all_queued_locked(s);
-	if (!early) {
+	if (!early)
+		err = migmux_verify_hear_locked(s, dev, result);
+	if (!early && !err) {
 		WRITE_ONCE(ch->verdict, true);
 		s->nr_verdicts++;
 	}
 	spin_unlock(&s->lock);
-	if (early)
+	if (err)
+		migmux_session_fail(s, err, index_of(dev), ch->id,
+				    "channel %u to %s: the verdict makes no sense: CRC32C %08x of '%s'",
+				    ch->id, ch->peer, result->crc, result->idstr);
+	else if (early)
 		migmux_session_fail(s, -EPROTO, VFIO_MIGMUX_INDEX_NONE, ch->id,
 				    "channel %u to %s: the verdict came before the state was sent",
 				    ch->id, ch->peer);
@@ -176,7 +199,7 @@ void migmux_verdict_receive(struct migmux_channel *ch)
 	} else if (result.status) {
 		verdict_bad(ch, &result);
 	} else {
-		verdict_good(ch);
+		verdict_good(ch, &result);
 	}
 }
 
@@ -240,12 +263,19 @@ static void take_back(struct migmux_session *s, int err)
  */
 void migmux_verdict_confirm(struct migmux_channel *ch)
 {
+	static const struct migmux_wire_result yours = { .reason = "handed over" };
 	struct migmux_session *s = ch->session;
-	struct migmux_wire_confirm confirm;
+	u32 size;
 	int ret;
 
-	migmux_wire_confirm_encode(&confirm, 0);
-	ret = migmux_channel_reply(ch, &confirm, sizeof(confirm));
+	if (s->verify) {
+		migmux_wire_answer_encode((void *)ch->buf, &yours);
+		size = sizeof(struct migmux_wire_verdict);
+	} else {
+		migmux_wire_confirm_encode((void *)ch->buf, 0);
+		size = sizeof(struct migmux_wire_confirm);
+	}
+	ret = migmux_channel_reply(ch, ch->buf, size);
 	if (ret == -EAGAIN)
 		return;
 	if (ret < 0)
@@ -292,9 +322,10 @@ void migmux_verdict_loaded(struct migmux_session *s)
  */
 void migmux_verdict_send(struct migmux_channel *ch)
 {
-	static const struct migmux_wire_result good = { .reason = "loaded" };
+	struct migmux_wire_result good = { .reason = "loaded" };
 	int ret;
 
+	migmux_verify_say(ch->carries, &good);
 	migmux_wire_verdict_encode((void *)ch->buf, &good);
 	ret = migmux_channel_reply(ch, ch->buf, sizeof(struct migmux_wire_verdict));
 	if (ret == 1)
@@ -328,6 +359,29 @@ static bool is_owned(struct migmux_session *s)
 	return owned;
 }
 
+/* The record that came: one with room for words, if both ends verify. */
+static int answer_decode(struct migmux_channel *ch, struct migmux_wire_result *result,
+			 struct migmux_wire_fault *fault)
+{
+	*result = (struct migmux_wire_result) { };
+	if (ch->session->verify)
+		return migmux_wire_answer_decode((void *)ch->buf, result, fault);
+	return migmux_wire_confirm_decode((void *)ch->buf, &result->status, fault);
+}
+
+static void answer_bad(struct migmux_channel *ch, const struct migmux_wire_result *result)
+{
+	struct migmux_session *s = ch->session;
+	struct migmux_device *dev = device_named(s, result);
+
+	if (dev)
+		migmux_device_set_error(dev, -(int)result->status);
+	migmux_session_fail(s, -EREMOTEIO, index_of(dev), ch->id,
+			    "channel %u from %s: the source keeps its devices: %s%serror %u",
+			    ch->id, ch->peer, result->reason,
+			    result->reason[0] ? ", " : "", result->status);
+}
+
 /**
  * migmux_verdict_await() - destination: go on receiving the confirmation
  * @ch: the channel
@@ -339,10 +393,12 @@ void migmux_verdict_await(struct migmux_channel *ch)
 	struct migmux_session *s = ch->session;
 	struct migmux_wire_fault fault = { };
 	char text[MIGMUX_WIRE_FAULT_LEN];
-	u32 status = 0;
+	struct migmux_wire_result result;
 	int ret;
 
-	ret = migmux_channel_recv(ch, ch->buf, sizeof(struct migmux_wire_confirm));
+	ret = migmux_channel_recv(ch, ch->buf, s->verify ?
+				  sizeof(struct migmux_wire_verdict) :
+				  sizeof(struct migmux_wire_confirm));
 	if (ret == -EAGAIN)
 		return;
 	ch->rx = MIGMUX_RX_DONE;
@@ -351,17 +407,15 @@ void migmux_verdict_await(struct migmux_channel *ch)
 	} else if (ret != 1) {
 		migmux_session_fail(s, ret ?: -ECONNABORTED, VFIO_MIGMUX_INDEX_NONE,
 				    ch->id,
-				    "channel %u from %s: closed by the source before it confirmed%s",
-				    ch->id, ch->peer, ch->detail);
-	} else if (migmux_wire_confirm_decode((void *)ch->buf, &status, &fault)) {
+				    "channel %u from %s: closed by the source before it confirmed",
+				    ch->id, ch->peer);
+	} else if (answer_decode(ch, &result, &fault)) {
 		migmux_wire_fault_format(text, sizeof(text), &fault);
 		migmux_session_fail(s, -EPROTO, VFIO_MIGMUX_INDEX_NONE, ch->id,
 				    "channel %u from %s: the confirmation makes no sense: %s",
 				    ch->id, ch->peer, text);
-	} else if (status) {
-		migmux_session_fail(s, -EREMOTEIO, VFIO_MIGMUX_INDEX_NONE, ch->id,
-				    "channel %u from %s: the source keeps its devices: error %u",
-				    ch->id, ch->peer, status);
+	} else if (result.status) {
+		answer_bad(ch, &result);
 	} else if (own(s)) {
 		channel_over(ch, true);
 	}
@@ -408,6 +462,31 @@ void migmux_verdict_send_failure(struct migmux_session *s)
 			continue;
 		migmux_wire_verdict_encode((void *)ch->buf, &result);
 		ch->have = 0;
+		migmux_channel_reply(ch, ch->buf, sizeof(struct migmux_wire_verdict));
+	}
+}
+
+/**
+ * migmux_verdict_send_refusal() - source: tell the destination why it keeps its devices
+ * @s: the session, which verifies, failed, with its movers stopped
+ *
+ * On every channel that had its verdict, so that the destination expects a
+ * confirmation there; as far as the socket takes it at once.
+ *
+ * Context: work; sleeps.
+ */
+void migmux_verdict_send_refusal(struct migmux_session *s)
+{
+	struct migmux_wire_result result;
+	struct migmux_channel *ch;
+	u32 i;
+
+	result_of(s, &result);
+	for (i = 0; i < s->nr_channels; i++) {
+		ch = s->channels[i];
+		if (!ch->verdict || ch->send_error || ch->confirmed || ch->have)
+			continue;
+		migmux_wire_answer_encode((void *)ch->buf, &result);
 		migmux_channel_reply(ch, ch->buf, sizeof(struct migmux_wire_verdict));
 	}
 }

@@ -156,13 +156,14 @@ static u32 payload_flags(const struct migmux_wire_head *head)
 {
 	return (head->config ? MIGMUX_WIRE_P_CONFIG : 0) |
 	       (head->precopy ? MIGMUX_WIRE_P_PRECOPY : 0) |
-	       (head->ack ? MIGMUX_WIRE_P_ACK : 0);
+	       (head->ack ? MIGMUX_WIRE_P_ACK : 0) |
+	       (head->verify ? MIGMUX_WIRE_P_VERIFY : 0);
 }
 
 /* The last frame is not of pre-copy, and what is to be acknowledged is. */
 static bool flags_fit(u32 flags)
 {
-	switch (flags) {
+	switch (flags & ~MIGMUX_WIRE_P_VERIFY) {
 	case 0:
 	case MIGMUX_WIRE_P_CONFIG:
 	case MIGMUX_WIRE_P_PRECOPY:
@@ -321,6 +322,7 @@ int migmux_wire_payload_decode(const struct migmux_wire_payload *payload,
 	head->config = config;
 	head->precopy = flags & MIGMUX_WIRE_P_PRECOPY;
 	head->ack = flags & MIGMUX_WIRE_P_ACK;
+	head->verify = flags & MIGMUX_WIRE_P_VERIFY;
 	return 0;
 }
 
@@ -356,6 +358,66 @@ int migmux_wire_ram_decode(const struct migmux_wire_ram *ram, u32 *skip,
 	return 0;
 }
 
+static void result_encode(struct migmux_wire_verdict *record, u32 magic,
+			  const struct migmux_wire_result *result)
+{
+	record->magic = cpu_to_be32(magic);
+	record->version = cpu_to_be32(MIGMUX_WIRE_REPLY_VERSION);
+	record->status = cpu_to_be32(result->status);
+	record->instance_id = cpu_to_be32(result->instance_id);
+	migmux_wire_text_copy(record->idstr, result->idstr,
+			      sizeof(record->idstr));
+	migmux_wire_text_copy(record->reason, result->reason,
+			      sizeof(record->reason));
+	record->verified = cpu_to_be32(result->verified);
+	record->crc = cpu_to_be32(result->verified ? result->crc : 0);
+}
+
+static int check_verified(const struct migmux_wire_verdict *record,
+			  struct migmux_wire_fault *fault)
+{
+	u32 verified = be32_to_cpu(record->verified);
+
+	if (verified > 1)
+		return refuse(fault, MIGMUX_WIRE_BAD_VERIFIED, verified);
+	if (!verified && record->crc)
+		return refuse(fault, MIGMUX_WIRE_STRAY_CRC, be32_to_cpu(record->crc));
+	if (verified && !record->idstr[0])
+		return refuse(fault, MIGMUX_WIRE_IDSTR_EMPTY, 0);
+	return 0;
+}
+
+static int result_decode(const struct migmux_wire_verdict *record, u32 magic,
+			 struct migmux_wire_result *result,
+			 struct migmux_wire_fault *fault)
+{
+	size_t len = sizeof(record->reason);
+	int ret;
+
+	ret = check_magic(record->magic, magic, record->version,
+			  MIGMUX_WIRE_REPLY_VERSION, fault);
+	if (!ret)
+		ret = check_status(record->status, fault);
+	if (!ret && record->idstr[0])
+		ret = migmux_wire_idstr_check(record->idstr, fault);
+	if (!ret && strnlen(record->reason, len) == len)
+		ret = refuse(fault, MIGMUX_WIRE_REASON_UNTERMINATED, len);
+	if (!ret)
+		ret = check_verified(record, fault);
+	if (ret)
+		return ret;
+
+	result->status = be32_to_cpu(record->status);
+	result->instance_id = be32_to_cpu(record->instance_id);
+	migmux_wire_text_copy(result->idstr, record->idstr,
+			      sizeof(result->idstr));
+	migmux_wire_text_copy(result->reason, record->reason,
+			      sizeof(result->reason));
+	result->verified = record->verified;
+	result->crc = be32_to_cpu(record->crc);
+	return 0;
+}
+
 /**
  * migmux_wire_verdict_encode - make the destination's verdict
  * @verdict: result
@@ -364,14 +426,7 @@ int migmux_wire_ram_decode(const struct migmux_wire_ram *ram, u32 *skip,
 void migmux_wire_verdict_encode(struct migmux_wire_verdict *verdict,
 				const struct migmux_wire_result *result)
 {
-	verdict->magic = cpu_to_be32(MIGMUX_WIRE_VERDICT_MAGIC);
-	verdict->version = cpu_to_be32(MIGMUX_WIRE_REPLY_VERSION);
-	verdict->status = cpu_to_be32(result->status);
-	verdict->instance_id = cpu_to_be32(result->instance_id);
-	migmux_wire_text_copy(verdict->idstr, result->idstr,
-			      sizeof(verdict->idstr));
-	migmux_wire_text_copy(verdict->reason, result->reason,
-			      sizeof(verdict->reason));
+	result_encode(verdict, MIGMUX_WIRE_VERDICT_MAGIC, result);
 }
 
 /**
@@ -386,27 +441,33 @@ int migmux_wire_verdict_decode(const struct migmux_wire_verdict *verdict,
 			       struct migmux_wire_result *result,
 			       struct migmux_wire_fault *fault)
 {
-	size_t len = sizeof(verdict->reason);
-	int ret;
+	return result_decode(verdict, MIGMUX_WIRE_VERDICT_MAGIC, result, fault);
+}
 
-	ret = check_magic(verdict->magic, MIGMUX_WIRE_VERDICT_MAGIC,
-			  verdict->version, MIGMUX_WIRE_REPLY_VERSION, fault);
-	if (!ret)
-		ret = check_status(verdict->status, fault);
-	if (!ret && verdict->idstr[0])
-		ret = migmux_wire_idstr_check(verdict->idstr, fault);
-	if (ret)
-		return ret;
-	if (strnlen(verdict->reason, len) == len)
-		return refuse(fault, MIGMUX_WIRE_REASON_UNTERMINATED, len);
+/**
+ * migmux_wire_answer_encode - make the confirmation of a source that verifies
+ * @answer: result
+ * @result: what to say; its texts are sanitised
+ */
+void migmux_wire_answer_encode(struct migmux_wire_verdict *answer,
+			       const struct migmux_wire_result *result)
+{
+	result_encode(answer, MIGMUX_WIRE_CONFIRM_MAGIC, result);
+}
 
-	result->status = be32_to_cpu(verdict->status);
-	result->instance_id = be32_to_cpu(verdict->instance_id);
-	migmux_wire_text_copy(result->idstr, verdict->idstr,
-			      sizeof(result->idstr));
-	migmux_wire_text_copy(result->reason, verdict->reason,
-			      sizeof(result->reason));
-	return 0;
+/**
+ * migmux_wire_answer_decode - check the confirmation of a source that verifies
+ * @answer: as received
+ * @result: result, with texts that may be printed
+ * @fault: filled on failure
+ *
+ * Return: 0 (also when its status is an error) or -EPROTO.
+ */
+int migmux_wire_answer_decode(const struct migmux_wire_verdict *answer,
+			      struct migmux_wire_result *result,
+			      struct migmux_wire_fault *fault)
+{
+	return result_decode(answer, MIGMUX_WIRE_CONFIRM_MAGIC, result, fault);
 }
 
 /**
@@ -533,6 +594,8 @@ static const struct {
 	[MIGMUX_WIRE_RAM_TOO_LONG] = { "RAM packet too long, size", DECIMAL },
 	[MIGMUX_WIRE_BAD_STATUS] = { "status is no error number", DECIMAL },
 	[MIGMUX_WIRE_REASON_UNTERMINATED] = { "unterminated reason", PLAIN },
+	[MIGMUX_WIRE_BAD_VERIFIED] = { "neither verified nor not", DECIMAL },
+	[MIGMUX_WIRE_STRAY_CRC] = { "a CRC though nothing was verified", HEX },
 	[MIGMUX_GATHER_DUPLICATE] = { "duplicate frame idx", DECIMAL },
 	[MIGMUX_GATHER_SECOND_CONFIG] = { "second config frame, idx", DECIMAL },
 	[MIGMUX_GATHER_BEYOND_END] = { "frame beyond the end, idx", DECIMAL },

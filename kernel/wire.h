@@ -30,11 +30,12 @@
 #define MIGMUX_WIRE_P_CONFIG		0x01u
 #define MIGMUX_WIRE_P_ACK		0x02u
 #define MIGMUX_WIRE_P_PRECOPY		0x04u
+#define MIGMUX_WIRE_P_VERIFY		0x08u	/* between our ends: see the verdict */
 
 enum migmux_wire_limits {
 	MIGMUX_WIRE_UUID_LEN = 16,
 	MIGMUX_WIRE_IDSTR_LEN = 256,		/* with its terminating NUL */
-	MIGMUX_WIRE_REASON_LEN = 240,		/* with its terminating NUL */
+	MIGMUX_WIRE_REASON_LEN = 232,		/* with its terminating NUL */
 	MIGMUX_WIRE_DATA_MAX = 1 << 20,		/* device state in one frame */
 	MIGMUX_WIRE_CONFIG_MAX = 256 << 10,	/* config blob of a device */
 	MIGMUX_WIRE_RAM_DATA_MAX = 1 << 20,	/* pages after a RAM packet */
@@ -104,7 +105,7 @@ struct migmux_wire_packet {
  * @flags: MIGMUX_WIRE_P_CONFIG on the last frame, whose @idx therefore is the
  *	number of data frames. MIGMUX_WIRE_P_PRECOPY: read before the switchover; such
  *	a frame may have MIGMUX_WIRE_P_ACK too: the destination says when this one and
- *	all before are written
+ *	all before are written. MIGMUX_WIRE_P_VERIFY on all or none
  */
 struct migmux_wire_payload {
 	__be32 version;
@@ -144,9 +145,15 @@ struct migmux_wire_ram {
  * @magic: MIGMUX_WIRE_VERDICT_MAGIC
  * @version: MIGMUX_WIRE_REPLY_VERSION
  * @status: 0: all devices are loaded; else a positive error number
- * @instance_id: of the device that failed
- * @idstr: device that failed, empty when the session failed as a whole
+ * @instance_id: of the device below
+ * @idstr: device that failed, empty when the session failed as a whole; or the one
+ *	that @crc is of
  * @reason: printable text, NUL-terminated, padded with NUL
+ * @verified: 0, or 1 if there is a @crc
+ * @crc: CRC32C of the device's state as it was written, or 0
+ *
+ * Where both ends verify, the same with another magic is the source's confirmation,
+ * which thus can say what is wrong.
  */
 struct migmux_wire_verdict {
 	__be32 magic;
@@ -155,6 +162,8 @@ struct migmux_wire_verdict {
 	__be32 instance_id;
 	char idstr[MIGMUX_WIRE_IDSTR_LEN];
 	char reason[MIGMUX_WIRE_REASON_LEN];
+	__be32 verified;
+	__be32 crc;
 };
 
 /**
@@ -225,6 +234,8 @@ static_assert(sizeof(struct migmux_wire_ack) == sizeof(struct migmux_wire_verdic
  * @MIGMUX_WIRE_RAM_TOO_LONG: bytes announced
  * @MIGMUX_WIRE_BAD_STATUS: the status
  * @MIGMUX_WIRE_REASON_UNTERMINATED: size of the field
+ * @MIGMUX_WIRE_BAD_VERIFIED: the field
+ * @MIGMUX_WIRE_STRAY_CRC: the CRC
  * @MIGMUX_GATHER_DUPLICATE: the idx
  * @MIGMUX_GATHER_SECOND_CONFIG: idx of the second config frame
  * @MIGMUX_GATHER_BEYOND_END: the idx
@@ -259,6 +270,8 @@ enum migmux_wire_err {
 	MIGMUX_WIRE_RAM_TOO_LONG,
 	MIGMUX_WIRE_BAD_STATUS,
 	MIGMUX_WIRE_REASON_UNTERMINATED,
+	MIGMUX_WIRE_BAD_VERIFIED,
+	MIGMUX_WIRE_STRAY_CRC,
 
 	MIGMUX_GATHER_DUPLICATE,
 	MIGMUX_GATHER_SECOND_CONFIG,
@@ -301,6 +314,7 @@ enum migmux_wire_kind {
  * @config: the last frame, with the VMM's config blob
  * @precopy: read before the device's switchover began
  * @ack: to be acknowledged; such a frame may be empty
+ * @verify: the source verifies
  */
 struct migmux_wire_head {
 	const char *idstr;
@@ -310,20 +324,25 @@ struct migmux_wire_head {
 	bool config;
 	bool precopy;
 	bool ack;
+	bool verify;
 };
 
 /**
  * struct migmux_wire_result - a verdict, in the host's terms
  * @status: 0 or a positive error number
- * @instance_id: of the device that failed
- * @idstr: device that failed, or empty; printable
+ * @instance_id: of the device that failed or was verified
+ * @idstr: that device, or empty; printable
  * @reason: text, printable
+ * @verified: there is a @crc
+ * @crc: CRC32C of the state that was written
  */
 struct migmux_wire_result {
 	u32 status;
 	u32 instance_id;
 	char idstr[MIGMUX_WIRE_IDSTR_LEN];
 	char reason[MIGMUX_WIRE_REASON_LEN];
+	bool verified;
+	u32 crc;
 };
 
 /* All decoders: 0 or -EPROTO and @fault filled; never touch it on success. */
@@ -353,6 +372,11 @@ void migmux_wire_verdict_encode(struct migmux_wire_verdict *verdict,
 int migmux_wire_verdict_decode(const struct migmux_wire_verdict *verdict,
 			       struct migmux_wire_result *result,
 			       struct migmux_wire_fault *fault);
+void migmux_wire_answer_encode(struct migmux_wire_verdict *answer,
+			       const struct migmux_wire_result *result);
+int migmux_wire_answer_decode(const struct migmux_wire_verdict *answer,
+			      struct migmux_wire_result *result,
+			      struct migmux_wire_fault *fault);
 void migmux_wire_confirm_encode(struct migmux_wire_confirm *confirm, u32 status);
 int migmux_wire_confirm_decode(const struct migmux_wire_confirm *confirm,
 			       u32 *status, struct migmux_wire_fault *fault);

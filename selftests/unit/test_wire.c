@@ -295,7 +295,10 @@ TEST(payload_refused)
 	EXPECT_FAULT(poke_frame(284, 3), MIGMUX_WIRE_BAD_PAYLOAD_FLAGS, 3);
 	EXPECT_FAULT(poke_frame(284, 5), MIGMUX_WIRE_BAD_PAYLOAD_FLAGS, 5);
 	EXPECT_FAULT(poke_frame(284, 7), MIGMUX_WIRE_BAD_PAYLOAD_FLAGS, 7);
-	EXPECT_FAULT(poke_frame(284, 8), MIGMUX_WIRE_BAD_PAYLOAD_FLAGS, 8);
+	EXPECT_FAULT(poke_frame(284, 8), MIGMUX_WIRE_OK, 0);
+	EXPECT_FAULT(poke_frame(284, 0xe), MIGMUX_WIRE_OK, 0);
+	EXPECT_FAULT(poke_frame(284, 0xa), MIGMUX_WIRE_BAD_PAYLOAD_FLAGS, 0xa);
+	EXPECT_FAULT(poke_frame(284, 0x10), MIGMUX_WIRE_BAD_PAYLOAD_FLAGS, 0x10);
 	EXPECT_FAULT(poke_frame(284, 0x80000001), MIGMUX_WIRE_BAD_PAYLOAD_FLAGS,
 		     0x80000001);
 
@@ -434,7 +437,65 @@ TEST(verdict_refused)
 	verdict = good;
 	memset((u8 *)&verdict + 272, 'a', 240);
 	EXPECT_EQ(-EPROTO, migmux_wire_verdict_decode(&verdict, &out, &fault));
-	EXPECT_FAULT(fault, MIGMUX_WIRE_REASON_UNTERMINATED, 240);
+	EXPECT_FAULT(fault, MIGMUX_WIRE_REASON_UNTERMINATED, 232);
+	((u8 *)&verdict)[272 + 231] = 0;
+	memset((u8 *)&verdict + 504, 0, 8);
+	ASSERT_EQ(0, migmux_wire_verdict_decode(&verdict, &out, &fault));
+	EXPECT_EQ(231, strlen(out.reason));
+}
+
+TEST(verdict_crc)
+{
+	struct migmux_wire_result in = {
+		.idstr = "dev",
+		.verified = true,
+		.crc = 0x89abcdef,
+	}, out;
+	struct migmux_wire_verdict good, verdict;
+	struct migmux_wire_fault fault = {};
+
+	migmux_wire_verdict_encode(&good, &in);
+	EXPECT_EQ(1, get32(&good, 504));
+	EXPECT_EQ(0x89abcdef, get32(&good, 508));
+	ASSERT_EQ(0, migmux_wire_verdict_decode(&good, &out, &fault));
+	EXPECT_TRUE(out.verified);
+	EXPECT_EQ(0x89abcdef, out.crc);
+	in.verified = false;
+	migmux_wire_verdict_encode(&verdict, &in);
+	EXPECT_TRUE(zero(&verdict, 504, 512));
+	ASSERT_EQ(0, migmux_wire_verdict_decode(&verdict, &out, &fault));
+	EXPECT_FALSE(out.verified);
+
+	verdict = good;
+	put32(&verdict, 504, 2);
+	EXPECT_EQ(-EPROTO, migmux_wire_verdict_decode(&verdict, &out, &fault));
+	EXPECT_FAULT(fault, MIGMUX_WIRE_BAD_VERIFIED, 2);
+	put32(&verdict, 504, 0);
+	EXPECT_EQ(-EPROTO, migmux_wire_verdict_decode(&verdict, &out, &fault));
+	EXPECT_FAULT(fault, MIGMUX_WIRE_STRAY_CRC, 0x89abcdef);
+	verdict = good;
+	memset((u8 *)&verdict + 16, 0, 256);
+	EXPECT_EQ(-EPROTO, migmux_wire_verdict_decode(&verdict, &out, &fault));
+	EXPECT_FAULT(fault, MIGMUX_WIRE_IDSTR_EMPTY, 0);
+}
+
+/* Laid out alike, but not to be taken for one another. */
+TEST(answer)
+{
+	struct migmux_wire_result in = { .status = 74, .reason = "no" }, out;
+	struct migmux_wire_fault fault = {};
+	struct migmux_wire_verdict answer;
+
+	migmux_wire_answer_encode(&answer, &in);
+	EXPECT_EQ(0x4d4d5843, get32(&answer, 0));
+	EXPECT_EQ(-EPROTO, migmux_wire_verdict_decode(&answer, &out, &fault));
+	EXPECT_FAULT(fault, MIGMUX_WIRE_BAD_MAGIC, 0x4d4d5843);
+	ASSERT_EQ(0, migmux_wire_answer_decode(&answer, &out, &fault));
+	EXPECT_EQ(74, out.status);
+	EXPECT_STREQ("no", out.reason);
+	migmux_wire_verdict_encode(&answer, &in);
+	EXPECT_EQ(-EPROTO, migmux_wire_answer_decode(&answer, &out, &fault));
+	EXPECT_FAULT(fault, MIGMUX_WIRE_BAD_MAGIC, 0x4d4d5856);
 }
 
 TEST(confirm)

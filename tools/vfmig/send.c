@@ -18,6 +18,8 @@ static int run(struct transfer *t)
 
 	if (t->verdict)
 		flags |= VFIO_MIGMUX_SAVE_VERDICT;
+	if (t->verify)
+		flags |= VFIO_MIGMUX_SAVE_VERIFY;
 	if (t->no_p2p)
 		flags |= VFIO_MIGMUX_SAVE_NO_P2P;
 	ret = vfmig_save(t->fd, flags, VFIO_DEVICE_STATE_RUNNING, t->timeout_ms, t->staging);

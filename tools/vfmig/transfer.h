@@ -28,6 +28,7 @@ enum progress_mode { PROGRESS_AUTO, PROGRESS_ALWAYS, PROGRESS_NEVER };
  * @exec: command for sh, or NULL
  * @ready_file: recv: where to say that it is ready, or NULL
  * @verdict: ask for the peer's verdict
+ * @verify: compare checksums with the peer
  * @no_p2p: allow several devices though some lack P2P
  * @progress: when to show progress
  * @aborted: a signal stopped the session
@@ -45,6 +46,7 @@ struct transfer {
 	const char *exec;
 	const char *ready_file;
 	bool verdict;
+	bool verify;
 	bool no_p2p;
 	enum progress_mode progress;
 	bool aborted;

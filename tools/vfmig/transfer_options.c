@@ -10,7 +10,7 @@
 
 enum {
 	OPT_EXEC = 256, OPT_STAGING, OPT_TIMEOUT, OPT_NO_VERDICT, OPT_NO_P2P, OPT_PROGRESS,
-	OPT_READY,
+	OPT_READY, OPT_VERIFY,
 };
 
 const struct option_desc send_options[] = {
@@ -18,6 +18,7 @@ const struct option_desc send_options[] = {
 	{ OPT_STAGING, "staging", "SIZE", "memory for state on its way (K, M, G)" },
 	{ OPT_TIMEOUT, "timeout", "MS", "begin no state change after MS ms" },
 	{ OPT_NO_VERDICT, "no-verdict", NULL, "do not agree with the peer; use it on both ends" },
+	{ OPT_VERIFY, "verify", NULL, "compare checksums of the state; use it on both ends" },
 	{ OPT_NO_P2P, "no-p2p", NULL, "the devices do no peer-to-peer DMA" },
 	{ OPT_PROGRESS, "progress", "WHEN", "auto, always or never" },
 	{ }
@@ -29,6 +30,7 @@ const struct option_desc recv_options[] = {
 	{ OPT_STAGING, "staging", "SIZE", "memory for state on its way (K, M, G)" },
 	{ OPT_TIMEOUT, "timeout", "MS", "begin no state change after MS ms" },
 	{ OPT_NO_VERDICT, "no-verdict", NULL, "do not agree with the peer; use it on both ends" },
+	{ OPT_VERIFY, "verify", NULL, "compare checksums of the state; use it on both ends" },
 	{ OPT_NO_P2P, "no-p2p", NULL, "the devices do no peer-to-peer DMA" },
 	{ OPT_PROGRESS, "progress", "WHEN", "auto, always or never" },
 	{ }
@@ -49,6 +51,9 @@ static const char *take_option(struct transfer *t, int opt, const char *arg)
 		return parse_u32(arg, 0, UINT32_MAX, &t->timeout_ms);
 	case OPT_NO_VERDICT:
 		t->verdict = false;
+		return NULL;
+	case OPT_VERIFY:
+		t->verify = true;
 		return NULL;
 	case OPT_NO_P2P:
 		t->no_p2p = true;
@@ -119,6 +124,10 @@ int transfer_options(struct transfer *t, struct app *app, const struct command *
 	}
 	if (opt < 0 || command_args(app, cmd, argc, argv) < 0)
 		return -1;
+	if (t->verify && !t->verdict) {
+		command_usage(app, "--verify needs the verdict: leave out --no-verdict");
+		return -1;
+	}
 
 	wrong = parse_name(argv[optind]);
 	if (wrong) {

@@ -309,6 +309,12 @@ struct vfio_migmux_set_state {
  * the devices are taken to @recover, and the milestone ENDED comes last.
  * A session saves or loads once.
  *
+ * With VFIO_MIGMUX_SAVE_VERIFY, which needs VFIO_MIGMUX_SAVE_VERDICT and state that all
+ * passes through the session, the source compares a CRC32C of what it has read of each
+ * device with that of what the destination has written, before it gives the devices up.
+ * If they differ both ends fail (EBADMSG here, EREMOTEIO there), and the devices go to
+ * @recover. If only one end asks for it both fail with the first frame (EPROTO).
+ *
  * If the VMM gave it the devices' data files (VFIO_MIGMUX_DATA_FD) the session only
  * streams them, from where they stand: it makes no arc, unless it fails and @recover
  * is a state.
@@ -340,6 +346,8 @@ struct vfio_migmux_save {
 #define VFIO_MIGMUX_SAVE_NO_CONFIG	(1 << 3)
 /* pre-copy; a second call without it switches over */
 #define VFIO_MIGMUX_SAVE_PRECOPY	(1 << 4)
+/* compare a checksum of each device's state; the peer must ask for it as well */
+#define VFIO_MIGMUX_SAVE_VERIFY		(1 << 5)
 	__u32 recover;
 	__u32 timeout_ms;
 	__aligned_u64 staging;
@@ -365,6 +373,8 @@ struct vfio_migmux_save {
  * it has confirmed that it gives the devices up; until then VFIO_MIGMUX_SET_STATE
  * toward a running state is refused. Without it HANDED_OVER comes with LOADED.
  *
+ * VFIO_MIGMUX_LOAD_VERIFY needs VFIO_MIGMUX_LOAD_VERDICT; see struct vfio_migmux_save.
+ *
  * With VFIO_MIGMUX_LOAD_BUFFERS frames come by VFIO_MIGMUX_LOAD_BUFFER too. Then the
  * session needs no channels, unless it is to give a verdict.
  *
@@ -384,6 +394,8 @@ struct vfio_migmux_load {
 #define VFIO_MIGMUX_LOAD_NO_P2P		(1 << 1)
 /* the VMM hands in frames */
 #define VFIO_MIGMUX_LOAD_BUFFERS	(1 << 3)
+/* tell the source a checksum of each device's state; it must ask for it as well */
+#define VFIO_MIGMUX_LOAD_VERIFY		(1 << 5)
 	__u32 recover;
 	__u32 timeout_ms;
 	__aligned_u64 staging;

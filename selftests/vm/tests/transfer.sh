@@ -3,7 +3,8 @@
 # vm: --hosts 2 --devices 8 --timeout 600
 #
 # Sets of 1, 2, 4 and 8 devices with 1 to 8 channels each arrive byte for byte: streams of
-# 0 bytes to 64 MiB, around the size of a frame, equal and mixed. Links are used again.
+# 0 bytes to 64 MiB, around the size of a frame, equal and mixed. Links are used again,
+# and every other transfer is verified.
 
 . /lib/migmux/ktap.sh
 . /lib/migmux/hosts.sh
@@ -15,6 +16,7 @@ MIB=1048576
 SIZES=(0 1 $((MIB - 1)) "$MIB" $((MIB + 1)) large "0 1 $((MIB + 1)) 5000" \
        "$((MIB - 1)) $((2 * MIB)) 0 $MIB" "1 $((3 * MIB)) 65536")
 WITH_HEADER=7
+VERIFY=0
 
 # Large is 64 MiB where an emulated wire carries it in time.
 size_of()
@@ -43,6 +45,8 @@ source_prepare()
 	SEND_OPTS=(--exec "edutool fill $SEED")
 	RECV_OPTS=()
 	((!header)) || RECV_OPTS=(--exec "edutool check $SEED")
+	VERIFY=$((!VERIFY))
+	((!VERIFY)) || SEND_OPTS+=(--verify) RECV_OPTS+=(--verify)
 }
 
 # Every size as asked, on both ends, and every device with its share of the channels.

@@ -43,7 +43,7 @@ _vfmig_arguments()
 	local tls="--tls --tls-cert --tls-key --tls-ca --tls-peer"
 	local words="none stop copy start resume setup barrier"
 	local set="--max-parallel --claim-timeout --allow-no-p2p $common"
-	local transfer="--exec --staging --timeout --no-verdict --no-p2p --progress $common"
+	local transfer="--exec --staging --timeout --no-verdict --verify --no-p2p --progress $common"
 
 	case $1/$2 in
 	device/show | device/hook | device/unhook | device/probe)
