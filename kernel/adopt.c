@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Adopting: the VMM has moved its devices to STOP_COPY or RESUMING itself, and gives
- * the session their data files. The session pumps or feeds them and makes no arc but
+ * Adopting: the VMM has moved its devices to PRE_COPY, STOP_COPY or RESUMING itself, and
+ * gives the session their data files. The session pumps or feeds them and makes no arc but
  * after a failure, and only if it was given a recover state. It does not drive the
  * devices: the VMM may move them at any time, and a read or write that comes too late
- * fails in the driver.
+ * fails in the driver. That devices have gone on from PRE_COPY to STOP_COPY it learns
+ * when the VMM asks it for the switchover; until then an end of a data file is a
+ * temporary one, which does no harm but a wait.
  *
  * What such a file is allowed to be is a matter of safety: it is called with a NULL
  * position, which only a stream takes, and by a thread that must not be caught in a
@@ -37,7 +39,7 @@ static bool is_drivers(const struct migmux_device *dev, const struct file *file)
 static const char *why_not(const struct migmux_device *dev, const struct file *file,
 			   u32 state)
 {
-	const bool save = state == VFIO_DEVICE_STATE_STOP_COPY;
+	const bool save = state != VFIO_DEVICE_STATE_RESUMING;
 	const fmode_t mode = save ? FMODE_READ : FMODE_WRITE;
 	enum vfio_migmux_read_method method;
 
@@ -50,6 +52,14 @@ static const char *why_not(const struct migmux_device *dev, const struct file *f
 	return NULL;
 }
 
+static bool has_data_file(u32 state)
+{
+	return state == VFIO_DEVICE_STATE_PRE_COPY ||
+	       state == VFIO_DEVICE_STATE_PRE_COPY_P2P ||
+	       state == VFIO_DEVICE_STATE_STOP_COPY ||
+	       state == VFIO_DEVICE_STATE_RESUMING;
+}
+
 static int check_state(struct migmux_session *s, struct migmux_device *dev,
 		       enum vfio_device_mig_state *state)
 {
@@ -59,9 +69,8 @@ static int check_state(struct migmux_session *s, struct migmux_device *dev,
 	if (err)
 		return migmux_session_refuse(s, err, "%s does not tell its state: error %d",
 					     dev->hook->name, -err);
-	if (*state != VFIO_DEVICE_STATE_STOP_COPY &&
-	    *state != VFIO_DEVICE_STATE_RESUMING)
-		return migmux_session_refuse(s, -EINVAL, "%s is in %s: move it to STOP_COPY or RESUMING before its data file is adopted",
+	if (!has_data_file(*state))
+		return migmux_session_refuse(s, -EINVAL, "%s is in %s: move it to PRE_COPY, STOP_COPY or RESUMING before its data file is adopted",
 					     dev->hook->name,
 					     migmux_state_name(*state));
 	return 0;
@@ -148,10 +157,19 @@ u32 migmux_adopt_count(struct migmux_session *s)
 	return n;
 }
 
+/* In PRE_COPY the VMM may have gone to P2P already. */
+static bool is_there(u32 now, u32 state)
+{
+	return now == state || (state == VFIO_DEVICE_STATE_PRE_COPY &&
+				now == VFIO_DEVICE_STATE_PRE_COPY_P2P);
+}
+
 /**
- * migmux_adopt_check() - may an adopted session start?
+ * migmux_adopt_check() - may an adopted session start, or switch over?
  * @s: the session; at least one device is adopted
- * @state: STOP_COPY for a source, RESUMING for a destination
+ * @state: PRE_COPY or STOP_COPY for a source, RESUMING for a destination
+ *
+ * Notes where each device is.
  *
  * Context: the session's mutex is held; asks the drivers.
  * Return: 0, or a refusal.
@@ -169,24 +187,61 @@ int migmux_adopt_check(struct migmux_session *s, u32 state)
 			return migmux_session_refuse(s, -EINVAL, "device %u has no data file, and others do: adopt all or none",
 						     i);
 		err = check_state(s, dev, &now);
-		if (!err && now != state)
+		if (!err && !is_there(now, state))
 			err = migmux_session_refuse(s, -EINVAL, "device %u with an adopted data file is in %s, not in %s",
 						    i, migmux_state_name(now),
 						    migmux_state_name(state));
 		if (err)
 			return err;
+		migmux_device_set_state(dev, now);
 	}
 	return 0;
 }
 
 /**
- * migmux_adopt_begin() - what else the arcs' end would tell
- * @s: the session, which saves or loads
- * @state: where all its devices are
+ * migmux_adopt_precopy() - source: the devices are in PRE_COPY already
+ * @s: the session; no pump runs yet
  *
  * Context: the session's mutex is held; sleeps.
  */
-void migmux_adopt_begin(struct migmux_session *s, u32 state)
+void migmux_adopt_precopy(struct migmux_session *s)
+{
+	struct migmux_device *dev;
+	u32 i;
+
+	lockdep_assert_held(&s->mutex);
+	migmux_session_for_each_device(s, dev, i) {
+		migmux_session_phase_start(s, i, VFIO_MIGMUX_PHASE_PRECOPY);
+		migmux_precopy_listen(dev, dev->data_file);
+		migmux_precopy_enter(dev);
+	}
+}
+
+/**
+ * migmux_adopt_switchover() - source: the VMM has taken the devices on to STOP_COPY
+ * @s: the session, in pre-copy
+ *
+ * Context: the session's mutex is held; sleeps.
+ */
+void migmux_adopt_switchover(struct migmux_session *s)
+{
+	struct migmux_device *dev;
+	u32 i;
+
+	lockdep_assert_held(&s->mutex);
+	migmux_session_for_each_device(s, dev, i) {
+		migmux_session_phase_end(s, i, VFIO_MIGMUX_PHASE_PRECOPY, 0);
+		migmux_precopy_stopped(dev);
+	}
+}
+
+/**
+ * migmux_adopt_begin() - what else the arcs' end would tell
+ * @s: the session, which saves or loads; its devices were checked
+ *
+ * Context: the session's mutex is held; sleeps.
+ */
+void migmux_adopt_begin(struct migmux_session *s)
 {
 	struct migmux_device *dev;
 	u32 i;
@@ -195,8 +250,13 @@ void migmux_adopt_begin(struct migmux_session *s, u32 state)
 	migmux_session_for_each_device(s, dev, i) {
 		dev->error = 0;
 		migmux_device_set_error(dev, 0);
-		migmux_device_set_state(dev, state);
+		/* again, for now it counts for milestones */
+		migmux_device_set_state(dev, dev->state);
 	}
 	if (s->role == VFIO_MIGMUX_ROLE_DESTINATION)
 		migmux_session_milestone(s, VFIO_MIGMUX_MILESTONE_READY);
+	if (!s->precopy)
+		return;
+	migmux_session_milestone(s, VFIO_MIGMUX_MILESTONE_PRECOPY);
+	migmux_precopy_all_joined(s);
 }

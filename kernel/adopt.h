@@ -11,6 +11,8 @@ struct migmux_session;
 
 u32 migmux_adopt_count(struct migmux_session *s);
 int migmux_adopt_check(struct migmux_session *s, u32 state);
-void migmux_adopt_begin(struct migmux_session *s, u32 state);
+void migmux_adopt_precopy(struct migmux_session *s);
+void migmux_adopt_switchover(struct migmux_session *s);
+void migmux_adopt_begin(struct migmux_session *s);
 
 #endif /* MIGMUX_ADOPT_H */

@@ -68,7 +68,7 @@ static int check(struct migmux_session *s, const struct start *how)
 		if (!dev->nr_channels)
 			return migmux_session_refuse(s, -ENOTCONN, "device %u has no channel: add one for it",
 						     i);
-		if (in_precopy(dev))
+		if (!dev->adopted && in_precopy(dev))
 			return migmux_session_refuse(s, -EINVAL, "device %u is in pre-copy by SET_STATE: take it back to RUNNING first",
 						     i);
 	}
@@ -179,8 +179,6 @@ static int check_adopted(struct migmux_session *s, const struct start *how)
 	s->adopted = migmux_adopt_count(s);
 	if (!s->adopted)
 		return 0;
-	if (how->precopy)
-		return migmux_session_refuse(s, -EINVAL, "no pre-copy with adopted data files: the VMM has stopped the devices already");
 	if (how->verdict && how->role == VFIO_MIGMUX_ROLE_DESTINATION)
 		return migmux_session_refuse(s, -EINVAL, "no verdict with adopted data files: whether the devices accept their state is told by the VMM's arcs");
 	return migmux_adopt_check(s, how->target);
@@ -191,7 +189,7 @@ static int start_arcs(struct migmux_session *s, const struct start *how)
 	if (!s->adopted)
 		return migmux_batch_start(s, how->kind, how->target, how->recover,
 					  how->timeout_ms, how->no_p2p);
-	migmux_adopt_begin(s, how->target);
+	migmux_adopt_begin(s);
 	return 0;
 }
 
@@ -233,6 +231,8 @@ static int start(struct migmux_session *s, const struct start *how)
 		goto err_rest;
 	}
 	set_role(s, how);
+	if (s->adopted && s->precopy)
+		migmux_adopt_precopy(s);
 	err = start_movers(s, how);
 	if (err) {
 		migmux_session_refuse(s, err, "cannot create threads for the data path: error %d",
@@ -326,12 +326,19 @@ int migmux_session_switchover(struct migmux_session *s,
 
 	lockdep_assert_held(&s->mutex);
 	err = check_switchover(s, args);
+	if (!err && s->adopted)
+		err = migmux_adopt_check(s, VFIO_DEVICE_STATE_STOP_COPY);
 	if (err)
 		return err;
 	spin_lock(&s->lock);
 	if (!s->failed)
 		s->recover = args->recover;
 	spin_unlock(&s->lock);
+	if (s->adopted) {
+		migmux_adopt_switchover(s);
+		s->precopy = false;
+		return 0;
+	}
 	err = migmux_batch_start(s, MIGMUX_BATCH_SAVE, VFIO_DEVICE_STATE_STOP_COPY,
 				 args->recover, args->timeout_ms, s->no_p2p);
 	s->precopy = false;

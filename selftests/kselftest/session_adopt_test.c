@@ -374,6 +374,8 @@ TEST_F(adopt, wrong_calls)
 		    session_load(self->fd, 0, NONE, STAGING));
 	EXPECT_SAYS(EINVAL, "no verdict",
 		    session_load(self->fd, VFIO_MIGMUX_LOAD_VERDICT, NONE, STAGING));
+	EXPECT_SAYS(EINVAL, "in STOP_COPY, not in PRE_COPY",
+		    session_save(self->fd, VFIO_MIGMUX_SAVE_PRECOPY, NONE, STAGING));
 	/* the VMM goes on without us */
 	ASSERT_EQ(0, set_state(&self->vmm.dev[1], STOP, NULL));
 	forget(&self->save[1]);

@@ -331,6 +331,9 @@ struct vfio_migmux_set_state {
  * STOP_COPY, and the same stream goes on to its end. It has the other flags of the
  * first call, and @staging 0; its @recover and @timeout_ms count from then on. If it
  * is refused for what a device is or does (ENODEV, EIO), the session has failed.
+ * With the VMM's data files all devices must be in PRE_COPY or PRE_COPY_P2P for it, and
+ * in STOP_COPY, where the VMM has taken them, for the second call, which else is
+ * refused with EINVAL and may be made again.
  *
  * Errors beside the common ones: EINVAL (no device; or one is in a state of saving
  * already; or a second call differs), ENOTCONN (a device has no channel), EOPNOTSUPP
@@ -771,8 +774,9 @@ struct vfio_migmux_load_buffer {
  * @reserved: must be 0
  *
  * The session adopts a data file: of a device that the VMM has taken to STOP_COPY, for
- * VFIO_MIGMUX_SAVE, or to RESUMING, for VFIO_MIGMUX_LOAD. What the VMM has read before,
- * in PRE_COPY for instance, is its own business. Either all devices of a session have
+ * VFIO_MIGMUX_SAVE, to PRE_COPY or PRE_COPY_P2P, for that with VFIO_MIGMUX_SAVE_PRECOPY,
+ * or to RESUMING, for VFIO_MIGMUX_LOAD. What the VMM has read before, in PRE_COPY for
+ * instance, is its own business. Either all devices of a session have
  * one or none. Only before VFIO_MIGMUX_SAVE or VFIO_MIGMUX_LOAD; a second call for a
  * device replaces the file.
  *
@@ -786,7 +790,7 @@ struct vfio_migmux_load_buffer {
  * one spoils the state that the VMM sends or loads.
  *
  * Errors beside the common ones: ENOENT (no such device); EINVAL (the device is
- * neither in STOP_COPY nor in RESUMING); EBADF (@data_fd is not open, or no such
+ * in a state that has none); EBADF (@data_fd is not open, or no such
  * file); EEXIST (it is the file of another device of the session); EBUSY.
  */
 struct vfio_migmux_data_fd {
