@@ -22,7 +22,16 @@ static int run(struct transfer *t)
 		flags |= VFIO_MIGMUX_SAVE_VERIFY;
 	if (t->no_p2p)
 		flags |= VFIO_MIGMUX_SAVE_NO_P2P;
-	ret = vfmig_save(t->fd, flags, VFIO_DEVICE_STATE_RUNNING, t->timeout_ms, t->staging);
+	if (t->precopy.wanted) {
+		ret = precopy_run(t, flags);
+		if (ret) {
+			transfer_failed(t, t->aborted ? "send interrupted in pre-copy" :
+					"send failed in pre-copy", ret);
+			return VFMIG_REFUSED;
+		}
+	}
+	ret = vfmig_save(t->fd, flags, VFIO_DEVICE_STATE_RUNNING, t->timeout_ms,
+			 t->precopy.wanted ? 0 : t->staging);
 	if (ret) {
 		transfer_failed(t, "cannot send", ret);
 		return VFMIG_REFUSED;

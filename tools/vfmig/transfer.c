@@ -153,12 +153,22 @@ static void abort_session(struct transfer *t)
 		output_error("cannot abort: %s", strerror(-ret));
 }
 
-static int wait_loop(struct transfer *t, uint32_t milestones, struct progress *p)
+/* Until an event or a signal comes, or the time is over. */
+static void wait_once(struct transfer *t, int timeout_ms)
 {
 	struct pollfd pfd[] = {
 		{ .fd = t->fd, .events = POLLIN },
 		{ .fd = t->signal_fd, .events = POLLIN },
 	};
+
+	poll(pfd, 2, timeout_ms);
+	if (pfd[1].revents)
+		abort_session(t);
+	drain_events(t);
+}
+
+static int wait_loop(struct transfer *t, uint32_t milestones, struct progress *p)
+{
 	int ret;
 
 	for (;;) {
@@ -173,10 +183,7 @@ static int wait_loop(struct transfer *t, uint32_t milestones, struct progress *p
 		if (t->aborted)
 			return -EINTR;
 		/* without progress to show, events alone wake us */
-		poll(pfd, 2, p->on ? PROGRESS_INTERVAL_MS : -1);
-		if (pfd[1].revents)
-			abort_session(t);
-		drain_events(t);
+		wait_once(t, p->on ? PROGRESS_INTERVAL_MS : -1);
 	}
 }
 
@@ -196,6 +203,32 @@ int transfer_wait(struct transfer *t, uint32_t milestones)
 	int ret = wait_loop(t, milestones, &p);
 
 	progress_clear(&p);
+	return ret;
+}
+
+/**
+ * transfer_wait_event() - wait until something happens, take signals
+ * @t: the run
+ * @timeout_ms: no longer than that
+ *
+ * Return: 0, -ECANCELED after a failure, when all has stopped, -EINTR after an abort.
+ */
+int transfer_wait_event(struct transfer *t, int timeout_ms)
+{
+	struct progress p = { .on = progress_wanted(t->progress) };
+	int ret;
+
+	ret = transfer_refresh(t);
+	if (!ret && !(t->session.milestones & VFIO_MIGMUX_MILESTONE_ENDED)) {
+		progress_show(&p, &t->session);
+		wait_once(t, timeout_ms);
+		ret = transfer_refresh(t);
+	}
+	progress_clear(&p);
+	if (t->aborted)
+		return -EINTR;
+	if (t->session.milestones & VFIO_MIGMUX_MILESTONE_ENDED)
+		return -ECANCELED;
 	return ret;
 }
 
@@ -277,10 +310,18 @@ void transfer_failed(struct transfer *t, const char *what, int error)
 
 static void print_result(struct transfer *t)
 {
-	if (t->app->json)
-		json_finish(json_session(&t->session), stdout, false);
-	else if (timeline_bounds(&t->session).start)
+	struct json_object *o;
+
+	if (t->app->json) {
+		o = json_session(&t->session);
+		if (t->precopy.wanted)
+			json_object_object_add(o, "precopy", precopy_json(&t->precopy));
+		json_finish(o, stdout, false);
+	} else if (timeline_bounds(&t->session).start) {
 		timeline_print_table(stdout, &t->session);
+		if (t->precopy.wanted && t->precopy.why != PRECOPY_GOES_ON)
+			precopy_print(stdout, &t->precopy);
+	}
 }
 
 static void close_all(struct transfer *t)

@@ -6,10 +6,12 @@
 #define VFMIG_TRANSFER_H
 
 #include <signal.h>
+#include <stdio.h>
 
 #include "command.h"
 #include "model.h"
 #include "parse.h"
+#include "precopy.h"
 #include "vfio_dev.h"
 
 enum progress_mode { PROGRESS_AUTO, PROGRESS_ALWAYS, PROGRESS_NEVER };
@@ -30,6 +32,7 @@ enum progress_mode { PROGRESS_AUTO, PROGRESS_ALWAYS, PROGRESS_NEVER };
  * @verdict: ask for the peer's verdict
  * @verify: compare checksums with the peer
  * @no_p2p: allow several devices though some lack P2P
+ * @precopy: send: pre-copy, if it is wanted
  * @progress: when to show progress
  * @aborted: a signal stopped the session
  */
@@ -48,6 +51,7 @@ struct transfer {
 	bool verdict;
 	bool verify;
 	bool no_p2p;
+	struct precopy precopy;
 	enum progress_mode progress;
 	bool aborted;
 };
@@ -59,8 +63,13 @@ int transfer_main(struct app *app, const struct command *cmd, int argc, char **a
 int transfer_exec(struct transfer *t);
 int transfer_refresh(struct transfer *t);
 int transfer_wait(struct transfer *t, uint32_t milestones);
+int transfer_wait_event(struct transfer *t, int timeout_ms);
 int transfer_set_state(struct transfer *t, uint32_t target);
 void transfer_failed(struct transfer *t, const char *what, int error);
+
+/* precopy_run.c */
+int precopy_run(struct transfer *t, uint32_t flags);
+void precopy_print(FILE *out, const struct precopy *p);
 
 /* progress.c */
 struct progress {

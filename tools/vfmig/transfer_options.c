@@ -10,11 +10,16 @@
 
 enum {
 	OPT_EXEC = 256, OPT_STAGING, OPT_TIMEOUT, OPT_NO_VERDICT, OPT_NO_P2P, OPT_PROGRESS,
-	OPT_READY, OPT_VERIFY,
+	OPT_READY, OPT_VERIFY, OPT_PRECOPY, OPT_DOWNTIME, OPT_PRECOPY_TIME,
+	OPT_PRECOPY_ROUNDS,
 };
 
 const struct option_desc send_options[] = {
 	{ OPT_EXEC, "exec", "CMD", "run CMD before, with the devices open" },
+	{ OPT_PRECOPY, "precopy", NULL, "send first what can be sent while they run" },
+	{ OPT_DOWNTIME, "downtime-limit", "MS", "until the rest takes no longer (300)" },
+	{ OPT_PRECOPY_TIME, "precopy-time", "MS", "for MS ms at most (30000)" },
+	{ OPT_PRECOPY_ROUNDS, "precopy-rounds", "N", "in N rounds at most" },
 	{ OPT_STAGING, "staging", "SIZE", "memory for state on its way (K, M, G)" },
 	{ OPT_TIMEOUT, "timeout", "MS", "begin no state change after MS ms" },
 	{ OPT_NO_VERDICT, "no-verdict", NULL, "do not agree with the peer; use it on both ends" },
@@ -58,6 +63,18 @@ static const char *take_option(struct transfer *t, int opt, const char *arg)
 	case OPT_NO_P2P:
 		t->no_p2p = true;
 		return NULL;
+	case OPT_PRECOPY:
+		t->precopy.wanted = true;
+		return NULL;
+	case OPT_DOWNTIME:
+		t->precopy.wanted = true;
+		return parse_u32(arg, 0, UINT32_MAX, &t->precopy.limits.downtime_ms);
+	case OPT_PRECOPY_TIME:
+		t->precopy.wanted = true;
+		return parse_u32(arg, 0, UINT32_MAX, &t->precopy.limits.time_ms);
+	case OPT_PRECOPY_ROUNDS:
+		t->precopy.wanted = true;
+		return parse_u32(arg, 1, UINT32_MAX, &t->precopy.limits.rounds);
 	case OPT_PROGRESS:
 		if (!strcmp(arg, "always"))
 			t->progress = PROGRESS_ALWAYS;
@@ -114,6 +131,7 @@ int transfer_options(struct transfer *t, struct app *app, const struct command *
 
 	*t = (struct transfer){ .app = app, .fd = -1, .signal_fd = -1, .verdict = true };
 	sigprocmask(SIG_BLOCK, NULL, &t->old_mask);
+	precopy_init(&t->precopy);
 	vfio_init(&t->vfio);
 	while ((opt = command_option(app, cmd, argc, argv)) > 0) {
 		wrong = take_option(t, opt, optarg);

@@ -44,6 +44,7 @@ _vfmig_arguments()
 	local words="none stop copy start resume setup barrier"
 	local set="--max-parallel --claim-timeout --allow-no-p2p $common"
 	local transfer="--exec --staging --timeout --no-verdict --verify --no-p2p --progress $common"
+	local precopy="--precopy --downtime-limit --precopy-time --precopy-rounds"
 
 	case $1/$2 in
 	device/show | device/hook | device/unhook | device/probe)
@@ -71,7 +72,7 @@ _vfmig_arguments()
 	session/timeline)
 		_vfmig_reply "$(_vfmig_sessions) --svg $common" ;;
 	send/*)
-		_vfmig_reply "$(_vfmig_links) $(_vfmig_devices) $transfer" ;;
+		_vfmig_reply "$(_vfmig_links) $(_vfmig_devices) $precopy $transfer" ;;
 	recv/*)
 		_vfmig_reply "$(_vfmig_links) $(_vfmig_devices) --ready-file $transfer" ;;
 	monitor/*)
@@ -107,6 +108,8 @@ _vfmig()
 		return ;;
 	--on | --to)
 		_vfmig_reply "tcp: mptcp: unix: vsock:local: vsock:host: vsock:any:"
+		return ;;
+	--downtime-limit | --precopy-time | --precopy-rounds)
 		return ;;
 	--exec | --staging | --timeout | --channels | --max-parallel | --claim-timeout | \
 	--tls-peer)

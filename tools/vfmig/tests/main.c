@@ -53,6 +53,7 @@ int main(int argc, char **argv)
 	test_set();
 	test_fetch();
 	test_timeline();
+	test_precopy();
 	test_output();
 	test_lib();
 	test_connect();

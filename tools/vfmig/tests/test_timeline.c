@@ -80,7 +80,7 @@ static void test_destination(void)
 }
 
 /* What is sent while the VM runs is no downtime, on neither end. */
-static void test_precopy(void)
+static void test_precopy_parts(void)
 {
 	struct vfio_migmux_timeline_device *t;
 	struct timeline_parts parts;
@@ -187,7 +187,7 @@ void test_timeline(void)
 	test_bounds();
 	test_source();
 	test_destination();
-	test_precopy();
+	test_precopy_parts();
 	test_set_parts();
 	test_bars();
 	test_print();
