@@ -3,6 +3,7 @@
  * Channels over kernel TLS: how they end, and what a peer can send besides data. Links that
  * are for TLS alone.
  */
+#include <netinet/in.h>
 #include <netinet/tcp.h>
 
 #include <linux/tls.h>
@@ -47,6 +48,26 @@ FIXTURE_TEARDOWN(tls)
 	vmm_teardown(_metadata, VMM, NULL);
 	nl_link_del(&self->nl, "l");
 	nl_close(&self->nl);
+}
+
+/* TLS at one end and in one direction alone. */
+static int tls_one_way(int fd, int direction)
+{
+	const struct tls12_crypto_info_aes_gcm_128 info = {
+		.info.version = TLS_1_3_VERSION,
+		.info.cipher_type = TLS_CIPHER_AES_GCM_128,
+	};
+
+	if (setsockopt(fd, SOL_TCP, TCP_ULP, "tls", sizeof("tls")) ||
+	    setsockopt(fd, SOL_TLS, direction, &info, sizeof(info)))
+		return -errno;
+	return 0;
+}
+
+/* What the peer writes is for us a record, whatever it is. */
+static int half_tls(int fd[2])
+{
+	return peer_pair(fd) ?: tls_one_way(fd[0], TLS_RX);
 }
 
 static int session_over(struct _test_data_tls *self, int (*connect)(int fd[2]))
@@ -212,19 +233,6 @@ TEST_F(tls, ticket)
 	failed(_metadata, self, EPROTO, "(TLS: the peer sends session tickets");
 }
 
-/* TLS at our end alone: the peer can write what it likes. */
-static int half_tls(int fd[2])
-{
-	const struct tls12_crypto_info_aes_gcm_128 info = {
-		.info.version = TLS_1_3_VERSION,
-		.info.cipher_type = TLS_CIPHER_AES_GCM_128,
-	};
-
-	return peer_pair(fd) ?:
-	       setsockopt(fd[0], SOL_TCP, TCP_ULP, "tls", 4) ?:
-	       setsockopt(fd[0], SOL_TLS, TLS_RX, &info, sizeof(info));
-}
-
 TEST_F(tls, forged_record)
 {
 	__u8 record[5 + 100] = { 23, 3, 3, 0, 100, 1, 2, 3 };
@@ -286,6 +294,113 @@ TEST_F(tls, says_close_notify_with_link)
 	EXPECT_EQ(ALERT, peer_recv_record(self->ch, alert, sizeof(alert)));
 	EXPECT_EQ(0, memcmp(alert, close_notify, sizeof(alert)));
 	EXPECT_EQ(0, peer_recv_record(self->ch, alert, sizeof(alert)));
+}
+
+/* --- what TLS keeps ------------------------------------------------------------------------ */
+
+#define SEND_BUFFER	(11 * 1024)
+#define RECV_BUFFER	(4 * 1024)
+#define SEGMENT		1024
+
+/*
+ * Sockets that hold next to nothing. The peer's window and the segments are small from the
+ * beginning, so that TCP takes a record in many pieces, and is often full in the middle of it.
+ */
+static int small_pair(int fd[2])
+{
+	struct sockaddr_in addr = {
+		.sin_family = AF_INET,
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+	};
+	int server = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	socklen_t len = sizeof(addr);
+	const int send = SEND_BUFFER, recv = RECV_BUFFER, segment = SEGMENT;
+	int ret = 0;
+
+	fd[0] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (setsockopt(server, SOL_SOCKET, SO_RCVBUF, &recv, sizeof(recv)) ||
+	    setsockopt(fd[0], SOL_SOCKET, SO_SNDBUF, &send, sizeof(send)) ||
+	    setsockopt(fd[0], SOL_TCP, TCP_MAXSEG, &segment, sizeof(segment)) ||
+	    bind(server, (struct sockaddr *)&addr, len) || listen(server, 1) ||
+	    getsockname(server, (struct sockaddr *)&addr, &len) ||
+	    connect(fd[0], (struct sockaddr *)&addr, len))
+		ret = -errno;
+	fd[1] = ret ? -1 : accept4(server, NULL, NULL, SOCK_CLOEXEC);
+	close(server);
+	return ret ?: tls_one_way(fd[0], TLS_TX);
+}
+
+static int small_channels(int session, int peer[2])
+{
+	int i, fd[2], ret = 0;
+
+	for (i = 0; i < 2 && !ret; i++) {
+		ret = small_pair(fd);
+		if (!ret && session_channel_add(session, fd[0], 0) != i)
+			ret = -EINVAL;
+		close(fd[0]);
+		peer[i] = fd[1];
+	}
+	return ret;
+}
+
+/* Bytes of data in whole records, or -1 if the last one is not whole. */
+static long records_data(const __u8 *raw, size_t size)
+{
+	const size_t overhead = 1 + 16;	/* type and tag */
+	size_t at = 0, data = 0, len;
+
+	while (at + 5 <= size) {
+		len = raw[at + 3] << 8 | raw[at + 4];
+		at += 5 + len;
+		data += len - overhead;
+	}
+	return at == size ? (long)data : -1;
+}
+
+/*
+ * A device's only frame goes through the first channel, what says so through the second. All
+ * is closed in the moment in which both are sent: the peer has read no more than it had to.
+ * It does not decrypt: kernel TLS would read a record ahead. The bytes of data that came.
+ */
+static long leave(struct _test_data_tls *self)
+{
+	static __u8 raw[2 * MIB];
+	int peer[2], ret, session = session_open();
+	size_t done;
+	ssize_t n;
+
+	ret = session_device_add(session, VMM->dev[0].fd, idstrs[0], 0) ?:
+	      small_channels(session, peer) ?:
+	      session_save(session, 0, RUNNING, STAGING);
+	ret = ret ?: peer_recv(peer[0], raw, MIB - 64 * KIB);
+	done = MIB - 64 * KIB;
+	while (!ret && session_wait(session, M_SENT, 1) == -ETIMEDOUT) {
+		n = recv(peer[0], raw + done, 500, MSG_DONTWAIT);
+		done += n > 0 ? n : 0;
+	}
+	close(session);
+	while (!ret && done < sizeof(raw) && !peer_recv(peer[0], raw + done, 1))
+		done++;
+	close(peer[0]);
+	close(peer[1]);
+	return ret ?: records_data(raw, done);
+}
+
+/* The last record is long, and each ends at another place in the socket's memory. */
+TEST_F(tls, sent_is_sent)
+{
+	const size_t heads = sizeof(struct peer_init) + sizeof(struct peer_frame);
+	size_t size;
+	int i;
+
+	for (i = 0; i < 12; i++) {
+		size = MIB - sizeof(struct peer_frame) - 1 - 701 * i;
+		ASSERT_EQ(0, attr_write(VMM->dev[0].addr, "headerless", "1"));
+		ASSERT_EQ(0, attr_write_num(VMM->dev[0].addr, "state_size", size));
+		EXPECT_EQ(heads + size, leave(self));
+		ASSERT_EQ(0, set_state(&VMM->dev[0], RUNNING, NULL));
+	}
 }
 
 /* --- links ------------------------------------------------------------------------------- */
