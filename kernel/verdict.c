@@ -407,8 +407,8 @@ void migmux_verdict_await(struct migmux_channel *ch)
 	} else if (ret != 1) {
 		migmux_session_fail(s, ret ?: -ECONNABORTED, VFIO_MIGMUX_INDEX_NONE,
 				    ch->id,
-				    "channel %u from %s: closed by the source before it confirmed",
-				    ch->id, ch->peer);
+				    "channel %u from %s: closed by the source before it confirmed%s",
+				    ch->id, ch->peer, ch->detail);
 	} else if (answer_decode(ch, &result, &fault)) {
 		migmux_wire_fault_format(text, sizeof(text), &fault);
 		migmux_session_fail(s, -EPROTO, VFIO_MIGMUX_INDEX_NONE, ch->id,
