@@ -339,8 +339,9 @@ TEST_F(source, never_reads)
 	struct timeline t;
 	__u64 start;
 
+	/* the other must leave some of the memory to it */
 	ASSERT_EQ(0, attr_write_num(VMM->dev[0].addr, "state_size", 32 * MIB));
-	ASSERT_EQ(0, attr_write_num(VMM->dev[1].addr, "state_size", 32 * MIB));
+	ASSERT_EQ(0, attr_write_num(VMM->dev[1].addr, "state_size", 1000));
 	ASSERT_EQ(0, session_save(VMM->fd, VFIO_MIGMUX_SAVE_VERDICT, RUNNING, 2 * MIB));
 	ASSERT_EQ(0, session_wait(VMM->fd, M_STOPPED, WAIT_MS));
 	ASSERT_EQ(0, saved_wait(VMM->dev[0].addr, MIB));
