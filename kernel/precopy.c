@@ -256,13 +256,17 @@ static void start_again_locked(struct migmux_device *dev)
 void migmux_precopy_heard(struct migmux_device *dev,
 			  const struct vfio_precopy_info *info)
 {
+	const bool reinit = info->flags & VFIO_PRECOPY_INFO_REINIT;
 	struct migmux_session *s = dev->session;
 
 	spin_lock(&s->lock);
 	dev->pre.initial = info->initial_bytes;
-	if (info->flags & VFIO_PRECOPY_INFO_REINIT && info->initial_bytes)
+	if (reinit)
 		start_again_locked(dev);
 	spin_unlock(&s->lock);
+	/* the new data may have been read already: then the pump has to ask for its ack */
+	if (reinit)
+		wake(dev, MIGMUX_PRECOPY_LOOK);
 	if (info->initial_bytes || info->dirty_bytes)
 		wake(dev, MIGMUX_PRECOPY_READABLE);
 }

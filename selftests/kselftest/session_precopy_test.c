@@ -377,6 +377,33 @@ TEST_F(one, ack_comes_late)
 	EXPECT_EQ(0, session_wait(PAIR->from, M_HANDED_OVER, WAIT_MS));
 }
 
+/*
+ * Something happens to the device and all is given once more: as initial data, which is
+ * to be acknowledged once more, where the kernel lets it say so, else as dirty data.
+ */
+TEST_F(one, starts_over)
+{
+	struct precopy info;
+	__u64 first;
+
+	ASSERT_EQ(0, fill(&DEV[0], MIB, MIB / 2));
+	ASSERT_EQ(0, pair_open(PAIR, &DEV[0], &DEV[2], 1, 2));
+	ASSERT_EQ(0, begin(PAIR, VERDICT));
+	ASSERT_EQ(0, session_wait(PAIR->from, M_ACKED, WAIT_MS));
+	ASSERT_EQ(0, rounds_wait(PAIR->from, 0, 1));
+	ASSERT_EQ(0, session_precopy_info(PAIR->from, &info));
+	first = info.dev[0].bytes;
+	ASSERT_EQ(0, attr_write(DEV[0].addr, "reinit", "1"));
+	ASSERT_EQ(0, rounds_wait(PAIR->from, 0, 2));
+	ASSERT_EQ(0, session_wait(PAIR->from, M_ACKED, WAIT_MS));
+	ASSERT_EQ(0, session_precopy_info(PAIR->from, &info));
+	EXPECT_EQ(2 * first, info.dev[0].bytes);
+	EXPECT_EQ(1, info.i.nr_acked);
+	EXPECT_EQ(0, info.i.initial_bytes);
+	ASSERT_EQ(0, switchover(PAIR, VERDICT));
+	EXPECT_TRUE(pair_equal(PAIR));
+}
+
 /* The VMM's blob can come until the end, and comes last. */
 TEST_F(one, config)
 {
