@@ -299,6 +299,7 @@ static int check_switchover(struct migmux_session *s,
 	if (migmux_batch_running(s))
 		return migmux_session_refuse(s, -EBUSY, "the devices are on their way into pre-copy: wait for the milestone PRECOPY");
 	if (!(args->flags & VFIO_MIGMUX_SAVE_VERDICT) != !s->verdict ||
+	    !(args->flags & VFIO_MIGMUX_SAVE_VERIFY) != !s->verify ||
 	    !(args->flags & VFIO_MIGMUX_SAVE_NO_P2P) != !s->no_p2p ||
 	    !(args->flags & VFIO_MIGMUX_SAVE_NO_CONFIG) != !s->no_config)
 		return migmux_session_refuse(s, -EINVAL, "flags %#x are not those that pre-copy began with",

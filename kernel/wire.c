@@ -1,52 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Encoding and decoding of what crosses the wire.  A peer is hostile: a
+ * Encoding and decoding of what crosses the wire toward the destination.  A peer is hostile: a
  * decoder believes nothing, says what it refused and with which value, and
  * leaves its results untouched when it refuses.
  */
 #include "wire.h"
-
-static int refuse(struct migmux_wire_fault *fault, enum migmux_wire_err err,
-		  u64 value)
-{
-	fault->err = err;
-	fault->value = value;
-	return -EPROTO;
-}
+#include "wire_check.h"
 
 /* Not isprint(): the kernel's accepts Latin-1, a terminal may not. */
 static bool printable(char c)
 {
 	return c >= 0x20 && c <= 0x7e;
-}
-
-/* Offset of the first byte that is not zero, or @size. */
-static size_t first_set(const void *buf, size_t size)
-{
-	const u8 *p = buf;
-	size_t i;
-
-	for (i = 0; i < size && !p[i]; i++)
-		;
-	return i;
-}
-
-static int check_magic(__be32 magic, u32 want_magic, __be32 version,
-		       u32 want_version, struct migmux_wire_fault *fault)
-{
-	if (be32_to_cpu(magic) != want_magic)
-		return refuse(fault, MIGMUX_WIRE_BAD_MAGIC, be32_to_cpu(magic));
-	if (be32_to_cpu(version) != want_version)
-		return refuse(fault, MIGMUX_WIRE_BAD_VERSION,
-			      be32_to_cpu(version));
-	return 0;
-}
-
-static int check_status(__be32 status, struct migmux_wire_fault *fault)
-{
-	if (be32_to_cpu(status) > MIGMUX_WIRE_ERRNO_MAX)
-		return refuse(fault, MIGMUX_WIRE_BAD_STATUS, be32_to_cpu(status));
-	return 0;
 }
 
 /**
@@ -86,22 +50,6 @@ int migmux_wire_idstr_check(const char *idstr, struct migmux_wire_fault *fault)
 		if (!printable(idstr[i]))
 			return refuse(fault, MIGMUX_WIRE_IDSTR_UNPRINTABLE,
 				      (u8)idstr[i]);
-	return 0;
-}
-
-/* A name as it is on the wire: padded with nothing but NUL. */
-static int check_idstr(const char *idstr, struct migmux_wire_fault *fault)
-{
-	size_t len;
-	int ret;
-
-	ret = migmux_wire_idstr_check(idstr, fault);
-	if (ret)
-		return ret;
-	len = strnlen(idstr, MIGMUX_WIRE_IDSTR_LEN);
-	len += first_set(idstr + len, MIGMUX_WIRE_IDSTR_LEN - len);
-	if (len < MIGMUX_WIRE_IDSTR_LEN)
-		return refuse(fault, MIGMUX_WIRE_IDSTR_PADDING, (u8)idstr[len]);
 	return 0;
 }
 
@@ -355,215 +303,6 @@ int migmux_wire_ram_decode(const struct migmux_wire_ram *ram, u32 *skip,
 	if (size > MIGMUX_WIRE_RAM_DATA_MAX)
 		return refuse(fault, MIGMUX_WIRE_RAM_TOO_LONG, size);
 	*skip = size;
-	return 0;
-}
-
-static void result_encode(struct migmux_wire_verdict *record, u32 magic,
-			  const struct migmux_wire_result *result)
-{
-	record->magic = cpu_to_be32(magic);
-	record->version = cpu_to_be32(MIGMUX_WIRE_REPLY_VERSION);
-	record->status = cpu_to_be32(result->status);
-	record->instance_id = cpu_to_be32(result->instance_id);
-	migmux_wire_text_copy(record->idstr, result->idstr,
-			      sizeof(record->idstr));
-	migmux_wire_text_copy(record->reason, result->reason,
-			      sizeof(record->reason));
-	record->verified = cpu_to_be32(result->verified);
-	record->crc = cpu_to_be32(result->verified ? result->crc : 0);
-}
-
-static int check_verified(const struct migmux_wire_verdict *record,
-			  struct migmux_wire_fault *fault)
-{
-	u32 verified = be32_to_cpu(record->verified);
-
-	if (verified > 1)
-		return refuse(fault, MIGMUX_WIRE_BAD_VERIFIED, verified);
-	if (!verified && record->crc)
-		return refuse(fault, MIGMUX_WIRE_STRAY_CRC, be32_to_cpu(record->crc));
-	if (verified && !record->idstr[0])
-		return refuse(fault, MIGMUX_WIRE_IDSTR_EMPTY, 0);
-	return 0;
-}
-
-static int result_decode(const struct migmux_wire_verdict *record, u32 magic,
-			 struct migmux_wire_result *result,
-			 struct migmux_wire_fault *fault)
-{
-	size_t len = sizeof(record->reason);
-	int ret;
-
-	ret = check_magic(record->magic, magic, record->version,
-			  MIGMUX_WIRE_REPLY_VERSION, fault);
-	if (!ret)
-		ret = check_status(record->status, fault);
-	if (!ret && record->idstr[0])
-		ret = migmux_wire_idstr_check(record->idstr, fault);
-	if (!ret && strnlen(record->reason, len) == len)
-		ret = refuse(fault, MIGMUX_WIRE_REASON_UNTERMINATED, len);
-	if (!ret)
-		ret = check_verified(record, fault);
-	if (ret)
-		return ret;
-
-	result->status = be32_to_cpu(record->status);
-	result->instance_id = be32_to_cpu(record->instance_id);
-	migmux_wire_text_copy(result->idstr, record->idstr,
-			      sizeof(result->idstr));
-	migmux_wire_text_copy(result->reason, record->reason,
-			      sizeof(result->reason));
-	result->verified = record->verified;
-	result->crc = be32_to_cpu(record->crc);
-	return 0;
-}
-
-/**
- * migmux_wire_verdict_encode - make the destination's verdict
- * @verdict: result
- * @result: what to say; its texts are sanitised
- */
-void migmux_wire_verdict_encode(struct migmux_wire_verdict *verdict,
-				const struct migmux_wire_result *result)
-{
-	result_encode(verdict, MIGMUX_WIRE_VERDICT_MAGIC, result);
-}
-
-/**
- * migmux_wire_verdict_decode - check a verdict
- * @verdict: as received
- * @result: result, with texts that may be printed
- * @fault: filled on failure
- *
- * Return: 0 (also for a verdict of failure) or -EPROTO.
- */
-int migmux_wire_verdict_decode(const struct migmux_wire_verdict *verdict,
-			       struct migmux_wire_result *result,
-			       struct migmux_wire_fault *fault)
-{
-	return result_decode(verdict, MIGMUX_WIRE_VERDICT_MAGIC, result, fault);
-}
-
-/**
- * migmux_wire_answer_encode - make the confirmation of a source that verifies
- * @answer: result
- * @result: what to say; its texts are sanitised
- */
-void migmux_wire_answer_encode(struct migmux_wire_verdict *answer,
-			       const struct migmux_wire_result *result)
-{
-	result_encode(answer, MIGMUX_WIRE_CONFIRM_MAGIC, result);
-}
-
-/**
- * migmux_wire_answer_decode - check the confirmation of a source that verifies
- * @answer: as received
- * @result: result, with texts that may be printed
- * @fault: filled on failure
- *
- * Return: 0 (also when its status is an error) or -EPROTO.
- */
-int migmux_wire_answer_decode(const struct migmux_wire_verdict *answer,
-			      struct migmux_wire_result *result,
-			      struct migmux_wire_fault *fault)
-{
-	return result_decode(answer, MIGMUX_WIRE_CONFIRM_MAGIC, result, fault);
-}
-
-/**
- * migmux_wire_confirm_encode - make the source's confirmation
- * @confirm: result
- * @status: 0: handed over; else a positive error number
- */
-void migmux_wire_confirm_encode(struct migmux_wire_confirm *confirm, u32 status)
-{
-	confirm->magic = cpu_to_be32(MIGMUX_WIRE_CONFIRM_MAGIC);
-	confirm->version = cpu_to_be32(MIGMUX_WIRE_REPLY_VERSION);
-	confirm->status = cpu_to_be32(status);
-	confirm->reserved = 0;
-}
-
-/**
- * migmux_wire_confirm_decode - check a confirmation
- * @confirm: as received
- * @status: result: 0 or a positive error number
- * @fault: filled on failure
- *
- * Return: 0 (also when @status is an error) or -EPROTO.
- */
-int migmux_wire_confirm_decode(const struct migmux_wire_confirm *confirm,
-			       u32 *status, struct migmux_wire_fault *fault)
-{
-	size_t at = offsetof(struct migmux_wire_confirm, reserved);
-	int ret;
-
-	ret = check_magic(confirm->magic, MIGMUX_WIRE_CONFIRM_MAGIC,
-			  confirm->version, MIGMUX_WIRE_REPLY_VERSION, fault);
-	if (!ret)
-		ret = check_status(confirm->status, fault);
-	if (ret)
-		return ret;
-	if (confirm->reserved)
-		return refuse(fault, MIGMUX_WIRE_BAD_RESERVED,
-			      at + first_set(&confirm->reserved,
-					     sizeof(confirm->reserved)));
-	*status = be32_to_cpu(confirm->status);
-	return 0;
-}
-
-/**
- * migmux_wire_ack_encode - make an acknowledgment
- * @ack: result
- * @head: the frame that it is about
- */
-void migmux_wire_ack_encode(struct migmux_wire_ack *ack,
-			    const struct migmux_wire_head *head)
-{
-	memset(ack, 0, sizeof(*ack));
-	ack->magic = cpu_to_be32(MIGMUX_WIRE_ACK_MAGIC);
-	ack->version = cpu_to_be32(MIGMUX_WIRE_REPLY_VERSION);
-	ack->idx = cpu_to_be32(head->idx);
-	ack->instance_id = cpu_to_be32(head->instance_id);
-	migmux_wire_text_copy(ack->idstr, head->idstr, sizeof(ack->idstr));
-}
-
-/**
- * migmux_wire_is_ack - an acknowledgment, or a verdict?
- * @ack: as received; may be anything
- */
-bool migmux_wire_is_ack(const struct migmux_wire_ack *ack)
-{
-	return be32_to_cpu(ack->magic) == MIGMUX_WIRE_ACK_MAGIC;
-}
-
-/**
- * migmux_wire_ack_decode - check an acknowledgment
- * @ack: as received
- * @head: result: idstr, which points into @ack, instance_id and idx; else untouched
- * @fault: filled on failure
- *
- * Return: 0 or -EPROTO.
- */
-int migmux_wire_ack_decode(const struct migmux_wire_ack *ack,
-			   struct migmux_wire_head *head,
-			   struct migmux_wire_fault *fault)
-{
-	const size_t at = offsetof(struct migmux_wire_ack, reserved);
-	size_t i;
-	int ret;
-
-	ret = check_magic(ack->magic, MIGMUX_WIRE_ACK_MAGIC, ack->version,
-			  MIGMUX_WIRE_REPLY_VERSION, fault);
-	if (!ret)
-		ret = check_idstr(ack->idstr, fault);
-	if (ret)
-		return ret;
-	i = first_set(ack->reserved, sizeof(ack->reserved));
-	if (i < sizeof(ack->reserved))
-		return refuse(fault, MIGMUX_WIRE_BAD_RESERVED, at + i);
-	head->idstr = ack->idstr;
-	head->instance_id = be32_to_cpu(ack->instance_id);
-	head->idx = be32_to_cpu(ack->idx);
 	return 0;
 }
 

@@ -108,6 +108,11 @@ FIXTURE_VARIANT_ADD(precopy, zero_poll) {
 
 FIXTURE_VARIANT_ADD(precopy, no_verdict) { .end = "enomsg" };
 
+/* the same bits at both ends */
+FIXTURE_VARIANT_ADD(precopy, verified) {
+	.verdict = VERDICT | VFIO_MIGMUX_SAVE_VERIFY, .end = "enomsg", .poll = true
+};
+
 static int knobs(struct vfio_dev *dev, const struct _fixture_variant_precopy *variant)
 {
 	return attr_write(dev->addr, "precopy_end", variant->end) ?:

@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The records that only our own ends exchange, byte by byte; see test_wire.c.
+ */
+#include <kselftest_harness.h>
+#include "wire.h"
+#include "wire_bytes.h"
+
+TEST(verdict_offsets)
+{
+	struct migmux_wire_result in = {
+		.status = 5,
+		.instance_id = 9,
+		.idstr = "dev",
+		.reason = "broken\nbadly\x1b[2J",
+	}, out;
+	struct migmux_wire_fault fault = {};
+	struct migmux_wire_verdict verdict;
+
+	ASSERT_EQ(512, sizeof(verdict));
+	memset(&verdict, 0xee, sizeof(verdict));
+	migmux_wire_verdict_encode(&verdict, &in);
+	EXPECT_EQ(0x4d4d5856, get32(&verdict, 0));
+	EXPECT_EQ(1, get32(&verdict, 4));
+	EXPECT_EQ(5, get32(&verdict, 8));
+	EXPECT_EQ(9, get32(&verdict, 12));
+	EXPECT_STREQ("dev", (char *)&verdict + 16);
+	EXPECT_TRUE(zero(&verdict, 16 + 3, 272));
+	EXPECT_STREQ("broken?badly?[2J", (char *)&verdict + 272);
+	EXPECT_TRUE(zero(&verdict, 272 + 16, 512));
+
+	/* A peer need not be so kind. */
+	((u8 *)&verdict)[272] = '\a';
+	ASSERT_EQ(0, migmux_wire_verdict_decode(&verdict, &out, &fault));
+	EXPECT_EQ(5, out.status);
+	EXPECT_EQ(9, out.instance_id);
+	EXPECT_STREQ("dev", out.idstr);
+	EXPECT_STREQ("?roken?badly?[2J", out.reason);
+}
+
+TEST(verdict_refused)
+{
+	struct migmux_wire_result in = { .status = 0 }, out;
+	struct migmux_wire_verdict good, verdict;
+	struct migmux_wire_fault fault = {};
+
+	migmux_wire_verdict_encode(&good, &in);
+	EXPECT_EQ(0, migmux_wire_verdict_decode(&good, &out, &fault));
+
+	verdict = good;
+	put32(&verdict, 0, 0x4d4d5843);
+	EXPECT_EQ(-EPROTO, migmux_wire_verdict_decode(&verdict, &out, &fault));
+	EXPECT_FAULT(fault, MIGMUX_WIRE_BAD_MAGIC, 0x4d4d5843);
+	verdict = good;
+	put32(&verdict, 4, 2);
+	EXPECT_EQ(-EPROTO, migmux_wire_verdict_decode(&verdict, &out, &fault));
+	EXPECT_FAULT(fault, MIGMUX_WIRE_BAD_VERSION, 2);
+	verdict = good;
+	put32(&verdict, 8, (u32)-EIO);
+	EXPECT_EQ(-EPROTO, migmux_wire_verdict_decode(&verdict, &out, &fault));
+	EXPECT_FAULT(fault, MIGMUX_WIRE_BAD_STATUS, (u32)-EIO);
+	verdict = good;
+	memset((u8 *)&verdict + 16, 'a', 256);
+	EXPECT_EQ(-EPROTO, migmux_wire_verdict_decode(&verdict, &out, &fault));
+	EXPECT_FAULT(fault, MIGMUX_WIRE_IDSTR_UNTERMINATED, 256);
+	verdict = good;
+	memset((u8 *)&verdict + 272, 'a', 240);
+	EXPECT_EQ(-EPROTO, migmux_wire_verdict_decode(&verdict, &out, &fault));
+	EXPECT_FAULT(fault, MIGMUX_WIRE_REASON_UNTERMINATED, 232);
+	((u8 *)&verdict)[272 + 231] = 0;
+	memset((u8 *)&verdict + 504, 0, 8);
+	ASSERT_EQ(0, migmux_wire_verdict_decode(&verdict, &out, &fault));
+	EXPECT_EQ(231, strlen(out.reason));
+}
+
+TEST(verdict_crc)
+{
+	struct migmux_wire_result in = {
+		.idstr = "dev",
+		.verified = true,
+		.crc = 0x89abcdef,
+	}, out;
+	struct migmux_wire_verdict good, verdict;
+	struct migmux_wire_fault fault = {};
+
+	migmux_wire_verdict_encode(&good, &in);
+	EXPECT_EQ(1, get32(&good, 504));
+	EXPECT_EQ(0x89abcdef, get32(&good, 508));
+	ASSERT_EQ(0, migmux_wire_verdict_decode(&good, &out, &fault));
+	EXPECT_TRUE(out.verified);
+	EXPECT_EQ(0x89abcdef, out.crc);
+	in.verified = false;
+	migmux_wire_verdict_encode(&verdict, &in);
+	EXPECT_TRUE(zero(&verdict, 504, 512));
+	ASSERT_EQ(0, migmux_wire_verdict_decode(&verdict, &out, &fault));
+	EXPECT_FALSE(out.verified);
+
+	verdict = good;
+	put32(&verdict, 504, 2);
+	EXPECT_EQ(-EPROTO, migmux_wire_verdict_decode(&verdict, &out, &fault));
+	EXPECT_FAULT(fault, MIGMUX_WIRE_BAD_VERIFIED, 2);
+	put32(&verdict, 504, 0);
+	EXPECT_EQ(-EPROTO, migmux_wire_verdict_decode(&verdict, &out, &fault));
+	EXPECT_FAULT(fault, MIGMUX_WIRE_STRAY_CRC, 0x89abcdef);
+	verdict = good;
+	memset((u8 *)&verdict + 16, 0, 256);
+	EXPECT_EQ(-EPROTO, migmux_wire_verdict_decode(&verdict, &out, &fault));
+	EXPECT_FAULT(fault, MIGMUX_WIRE_IDSTR_EMPTY, 0);
+}
+
+/* Laid out alike, but not to be taken for one another. */
+TEST(answer)
+{
+	struct migmux_wire_result in = { .status = 74, .reason = "no" }, out;
+	struct migmux_wire_fault fault = {};
+	struct migmux_wire_verdict answer;
+
+	migmux_wire_answer_encode(&answer, &in);
+	EXPECT_EQ(0x4d4d5843, get32(&answer, 0));
+	EXPECT_EQ(-EPROTO, migmux_wire_verdict_decode(&answer, &out, &fault));
+	EXPECT_FAULT(fault, MIGMUX_WIRE_BAD_MAGIC, 0x4d4d5843);
+	ASSERT_EQ(0, migmux_wire_answer_decode(&answer, &out, &fault));
+	EXPECT_EQ(74, out.status);
+	EXPECT_STREQ("no", out.reason);
+	migmux_wire_verdict_encode(&answer, &in);
+	EXPECT_EQ(-EPROTO, migmux_wire_answer_decode(&answer, &out, &fault));
+	EXPECT_FAULT(fault, MIGMUX_WIRE_BAD_MAGIC, 0x4d4d5856);
+}
+
+TEST(confirm)
+{
+	struct migmux_wire_fault fault = {};
+	struct migmux_wire_confirm good, c;
+	u32 status = 1;
+
+	ASSERT_EQ(16, sizeof(good));
+	memset(&good, 0xee, sizeof(good));
+	migmux_wire_confirm_encode(&good, 104);
+	EXPECT_EQ(0x4d4d5843, get32(&good, 0));
+	EXPECT_EQ(1, get32(&good, 4));
+	EXPECT_EQ(104, get32(&good, 8));
+	EXPECT_EQ(0, get32(&good, 12));
+	EXPECT_EQ(0, migmux_wire_confirm_decode(&good, &status, &fault));
+	EXPECT_EQ(104, status);
+
+	c = good;
+	put32(&c, 0, 0x4d4d5856);
+	EXPECT_EQ(-EPROTO, migmux_wire_confirm_decode(&c, &status, &fault));
+	EXPECT_FAULT(fault, MIGMUX_WIRE_BAD_MAGIC, 0x4d4d5856);
+	c = good;
+	put32(&c, 4, 0);
+	EXPECT_EQ(-EPROTO, migmux_wire_confirm_decode(&c, &status, &fault));
+	EXPECT_FAULT(fault, MIGMUX_WIRE_BAD_VERSION, 0);
+	c = good;
+	put32(&c, 8, 4096);
+	EXPECT_EQ(-EPROTO, migmux_wire_confirm_decode(&c, &status, &fault));
+	EXPECT_FAULT(fault, MIGMUX_WIRE_BAD_STATUS, 4096);
+	c = good;
+	put32(&c, 12, 1);
+	EXPECT_EQ(-EPROTO, migmux_wire_confirm_decode(&c, &status, &fault));
+	EXPECT_FAULT(fault, MIGMUX_WIRE_BAD_RESERVED, 15);
+}
+
+TEST(ack)
+{
+	struct migmux_wire_head in = { .idstr = "dev", .instance_id = 9, .idx = 77 };
+	struct migmux_wire_head out = { .idx = 1 };
+	struct migmux_wire_fault fault = {};
+	struct migmux_wire_ack good, ack;
+	static const struct {
+		size_t at;
+		u32 value;
+		enum migmux_wire_err err;
+		u64 fault;
+	} rows[] = {
+		{ 0, 0x4d4d5856, MIGMUX_WIRE_BAD_MAGIC, 0x4d4d5856 },
+		{ 4, 2, MIGMUX_WIRE_BAD_VERSION, 2 },
+		{ 16, 0, MIGMUX_WIRE_IDSTR_EMPTY, 0 },
+		{ 16, 0x41410a41, MIGMUX_WIRE_IDSTR_UNPRINTABLE, 0x0a },
+		{ 268, 0x41, MIGMUX_WIRE_IDSTR_PADDING, 0x41 },
+		{ 272, 0x01000000, MIGMUX_WIRE_BAD_RESERVED, 272 },
+		{ 508, 1, MIGMUX_WIRE_BAD_RESERVED, 511 },
+	};
+	size_t i;
+
+	ASSERT_EQ(512, sizeof(good));
+	memset(&good, 0xee, sizeof(good));
+	migmux_wire_ack_encode(&good, &in);
+	EXPECT_EQ(0x4d4d5841, get32(&good, 0));
+	EXPECT_EQ(1, get32(&good, 4));
+	EXPECT_EQ(77, get32(&good, 8));
+	EXPECT_EQ(9, get32(&good, 12));
+	EXPECT_STREQ("dev", (char *)&good + 16);
+	EXPECT_TRUE(zero(&good, 19, 512));
+	EXPECT_TRUE(migmux_wire_is_ack(&good));
+
+	for (i = 0; i < ARRAY_SIZE(rows); i++) {
+		ack = good;
+		put32(&ack, rows[i].at, rows[i].value);
+		EXPECT_EQ(-EPROTO, migmux_wire_ack_decode(&ack, &out, &fault));
+		EXPECT_FAULT(fault, rows[i].err, rows[i].fault);
+		EXPECT_EQ(1, out.idx);
+	}
+	ASSERT_EQ(0, migmux_wire_ack_decode(&good, &out, &fault));
+	EXPECT_STREQ("dev", out.idstr);
+	EXPECT_EQ(9, out.instance_id);
+	EXPECT_EQ(77, out.idx);
+}
+
+TEST_HARNESS_MAIN
