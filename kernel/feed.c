@@ -49,6 +49,7 @@ static bool ready(struct migmux_mover *mover)
 		ok = dev->frame || migmux_gather_peek(&dev->gather) ||
 		     migmux_gather_complete(&dev->gather);
 		note_wait(dev, !ok);
+		ok &= !migmux_precopy_waits(dev);
 	}
 	spin_unlock(&s->lock);
 	return ok;
@@ -139,8 +140,11 @@ static bool write_frame(struct migmux_device *dev)
 		account(dev, ktime_get_ns(), 0, true);
 		return true;
 	}
+	migmux_precopy_try(dev);
 	n = write_state(dev);
-	if (n == -ERESTARTSYS)
+	if (n == -EAGAIN)
+		migmux_precopy_not_now(dev);
+	if (n == -ERESTARTSYS || n == -EAGAIN)
 		return false;
 	if (n < 0) {
 		fail(dev, n);

@@ -158,10 +158,10 @@ void migmux_precopy_stopped(struct migmux_device *dev)
 }
 
 /**
- * migmux_precopy_waits() - has the pump nothing to do?
+ * migmux_precopy_waits() - does the mover wait for the data file?
  * @dev: its device
  *
- * Context: the pump, before it sleeps; the session's lock is held.
+ * Context: the pump or feed, before it sleeps; the session's lock is held.
  */
 bool migmux_precopy_waits(struct migmux_device *dev)
 	__must_hold(&dev->session->lock)
@@ -170,6 +170,18 @@ bool migmux_precopy_waits(struct migmux_device *dev)
 
 	lockdep_assert_held(&dev->session->lock);
 	return pre->waiting && !READ_ONCE(pre->wakes);
+}
+
+/**
+ * migmux_precopy_try() - the mover is going to try the data file
+ * @dev: its device
+ */
+void migmux_precopy_try(struct migmux_device *dev)
+{
+	dev->pre.waiting = false;
+	clear_bit(MIGMUX_PRECOPY_READABLE, &dev->pre.wakes);
+	/* clear before trying: what wakes us in between is then not lost */
+	smp_mb__after_atomic();
 }
 
 /**
@@ -184,10 +196,7 @@ bool migmux_precopy_begin(struct migmux_device *dev, bool *temporary)
 	struct migmux_precopy *pre = &dev->pre;
 	bool live;
 
-	pre->waiting = false;
-	clear_bit(MIGMUX_PRECOPY_READABLE, &pre->wakes);
-	/* clear before reading: what wakes us in between is then not lost */
-	smp_mb__after_atomic();
+	migmux_precopy_try(dev);
 	spin_lock(&dev->session->lock);
 	live = pre->live;
 	*temporary = pre->running;
@@ -374,8 +383,8 @@ static void wait(struct migmux_precopy *pre)
 }
 
 /**
- * migmux_precopy_not_now() - the data file does not block, and has nothing yet
- * @dev: the pump's device, running or stopped
+ * migmux_precopy_not_now() - the data file does not block, and has or takes nothing yet
+ * @dev: the mover's device, running or stopped
  */
 void migmux_precopy_not_now(struct migmux_device *dev)
 {

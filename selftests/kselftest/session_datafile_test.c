@@ -103,6 +103,36 @@ TEST_F(kinds, arrives)
 	}
 }
 
+/* Data files that would rather not wait for their device. */
+TEST_F(kinds, nonblock)
+{
+	struct vfio_dev *dev = self->vmm.dev;
+	struct timeline t;
+	struct pair pair;
+	int i, poll;
+
+	for (poll = 0; poll < 2; poll++) {
+		ASSERT_EQ(0, devices_settle(&devices));
+		for (i = 0; i < 2; i++) {
+			attr_write_num(dev[i].addr, "read_iter", i ? variant->dst : variant->src);
+			attr_write_num(dev[i].addr, "nonblock", 1);
+			attr_write_num(dev[i].addr, "poll", poll);
+			attr_write_num(dev[i].addr, "seed", 2 * poll + i);
+		}
+		attr_write_num(dev[0].addr, "state_size", MIB);
+		attr_write_num(dev[0].addr, "read_us_per_mib", 200000);
+		attr_write_num(dev[0].addr, "read_chunk", 200000);
+		attr_write_num(dev[1].addr, "write_us_per_mib", 200000);
+		ASSERT_EQ(0, pair_open(&pair, &dev[0], &dev[1], 1, 2));
+		ASSERT_EQ(0, pair_start(&pair, true, STAGING));
+		ASSERT_EQ(0, pair_finish(&pair));
+		EXPECT_TRUE(pair_equal(&pair));
+		ASSERT_EQ(0, session_timeline(pair.to, &t));
+		EXPECT_EQ(MIB + MIGSIM_HEAD, t.dev[0].bytes);
+		pair_close(&pair);
+	}
+}
+
 /* --- signals -------------------------------------------------------------------------- */
 
 static int last_signal;

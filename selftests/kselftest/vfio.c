@@ -71,7 +71,7 @@ int device_knobs_default(const char *addr)
 	static const char *const zero[] = {
 		"arc_ms", "read_us_per_mib", "write_us_per_mib", "read_chunk",
 		"write_chunk", "headerless", "fail_to_error", "dirty_rate", "poll",
-		"arcs_log", "read_iter", "lossy",
+		"arcs_log", "read_iter", "lossy", "nonblock",
 	};
 	static const char *const none[] = {
 		"fail_arc", "fail_read_at", "fail_write_at",

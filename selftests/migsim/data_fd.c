@@ -193,8 +193,10 @@ int migsim_file_pace(struct migsim_file *file, u64 us_per_mib, u64 bytes,
 
 	wait = ktime_sub(end, now);
 	WRITE_ONCE(file->due_ns, nonblock && wait >= PACE_MIN_NS ? end : 0);
-	if (file->due_ns)
+	if (file->due_ns) {
+		migsim_file_poll_in(file, wait);
 		return -EAGAIN;
+	}
 	if (wait >= PACE_MIN_NS) {
 		ret = wait_event_interruptible_hrtimeout(file->wait,
 							 disabled(file), wait);

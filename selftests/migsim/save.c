@@ -107,6 +107,7 @@ static int read_begin(struct migsim_file *file, size_t *len, u64 *rate)
 	if (!left && file->phase == MIGSIM_FILE_PRECOPY) {
 		*len = 0;
 		ret = nothing_now(file);
+		migsim_file_poll_in(file, migsim_precopy_next_ns(file));
 		goto out;
 	}
 	chunk = READ_ONCE(knobs->read_chunk);
