@@ -7,10 +7,11 @@
 #	loop_setup; out_in tcp:127.0.0.1:5000; transfers tcp; links_del
 #
 # Variables: DEVS are four devices: the first two are moved to the others. IN_OPTS and
-# OUT_OPTS are more options of the listening and of the connecting end.
+# OUT_OPTS are more options of the listening and of the connecting end, RECV_OPTS of recv.
 
 IN_OPTS=()
 OUT_OPTS=()
+RECV_OPTS=()
 
 # Modules and devices. Without them, no test.
 loop_setup()
@@ -52,7 +53,7 @@ carry()
 {
 	local recv rc=0
 
-	vfmig recv -j in "${TO[@]}" --staging 1M >/tmp/recv.json 2>/tmp/recv.err &
+	vfmig recv -j in "${TO[@]}" --staging 1M "${RECV_OPTS[@]}" >/tmp/recv.json 2>/tmp/recv.err &
 	recv=$!
 	vfmig send -j out "${FROM[@]}" "$@" >/tmp/send.json 2>/tmp/send.err || rc=$?
 	wait $recv || rc=$?
@@ -75,6 +76,24 @@ prepare()
 	knobs "${DEVS[1]}" seed=$RANDOM state_size="$1"
 }
 
+# Half of the state of each source can go before, and changes on the way.
+precopies()
+{
+	local bdf
+
+	for bdf in "${DEVS[@]}"; do
+		knobs "$bdf" precopy=1 precopy_size=2500000 dirty_rate=1000000 || return 1
+	done
+}
+
+preceded()
+{
+	jq -e '.precopy.devices == 2 and all(.devices[]; .precopy_bytes >= 2500000)' \
+		/tmp/send.json >/dev/null && return
+	jq -c '[.precopy, (.devices[] | .precopy_bytes)]' /tmp/send.json
+	return 1
+}
+
 # shows LINK FILTER: jq's FILTER holds for all channels of the link.
 shows()
 {
@@ -94,4 +113,11 @@ transfers()
 	done
 	check "$what: the source has a budget of 1 MiB" \
 		eval "prepare 8000003 && carry --staging 1M && arrived"
+	RECV_OPTS=(--verify)
+	check "$what: both compare checksums" \
+		eval "prepare 3000001 && carry --verify && arrived"
+	RECV_OPTS=()
+	check "$what: half of the state goes before" \
+		eval "prepare 5000001 && precopies && carry --precopy && arrived && preceded"
+	knobs_all precopy=0
 }
