@@ -264,7 +264,8 @@ TEST_F(vmm, too_late)
 	ASSERT_EQ(0, peer_pair(more));
 	ASSERT_EQ(0, session_channel_add(self->fd, fd[0], 0));
 	EXPECT_SAYS(ENOTCONN, "device 1", session_save(self->fd, 0, RUNNING, 0));
-	ASSERT_EQ(1, session_channel_add(self->fd, fd[1], 1));
+	/* not the other end of the same connection: each would be the other's peer */
+	ASSERT_EQ(1, session_channel_add(self->fd, more[0], 1));
 	EXPECT_SAYS(ENOSPC, "over the limit", session_save(self->fd, 0, RUNNING, ~0ULL));
 	EXPECT_SAYS(ENOSPC, "over the limit", session_load(self->fd, 0, RUNNING, ~0ULL));
 	EXPECT_SAYS(EINVAL, "recover", session_save(self->fd, 0, STOP_COPY, 0));
@@ -274,14 +275,14 @@ TEST_F(vmm, too_late)
 	EXPECT_SAYS(EBUSY, "saves or loads",
 		    session_device_add(self->fd, self->dev[2].fd, "z", 0));
 	EXPECT_SAYS(EBUSY, "saves or loads", session_device_remove(self->fd, 0));
-	EXPECT_SAYS(EBUSY, "saves or loads", session_channel_add(self->fd, more[0], 0));
+	EXPECT_SAYS(EBUSY, "saves or loads", session_channel_add(self->fd, fd[1], 0));
 	EXPECT_SAYS(EBUSY, "once", session_save(self->fd, 0, RUNNING, 0));
 	EXPECT_SAYS(EBUSY, "once", session_load(self->fd, 0, RUNNING, 0));
 
 	ASSERT_EQ(0, session_abort(self->fd, RUNNING));
 	EXPECT_EQ(-ECANCELED, session_device_add(self->fd, self->dev[2].fd, "z", 0));
 	EXPECT_EQ(-ECANCELED, session_device_remove(self->fd, 0));
-	EXPECT_EQ(-ECANCELED, session_channel_add(self->fd, more[0], 0));
+	EXPECT_EQ(-ECANCELED, session_channel_add(self->fd, fd[1], 0));
 	EXPECT_EQ(-ECANCELED, session_save(self->fd, 0, RUNNING, 0));
 	EXPECT_EQ(-ECANCELED, session_set_state(self->fd, STOP, NONE, 0, 0, NULL));
 	/* what the failure was is not covered by what was refused after it */
