@@ -166,10 +166,6 @@ memory_stays()
 	return 1
 }
 
-# Recording who runs would patch the scheduler in each cycle: nothing to do with us, and an
-# emulated CPU may trip over an int3 that was taken back already.
-echo 0 >$TRACING/options/record-cmd
-
 failed=
 for ((i = 1; i <= CYCLES; i++)); do
 	cycle $i >/tmp/cycle.out 2>&1 || { failed="cycle $i: $(cat /tmp/cycle.out)"; break; }

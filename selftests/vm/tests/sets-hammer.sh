@@ -21,8 +21,6 @@ setup()
 	driver_unbind "${DEVS[@]}" || return 1
 	rmmod vfio_migmux vfio_pci_migsim 2>/dev/null
 	modprobe vfio_migmux || return 1
-	# Recording who runs would patch the scheduler.
-	echo 0 >$TRACING/options/record-cmd
 	echo 16384 >$TRACING/buffer_size_kb
 	echo >$TRACING/trace
 	echo 1 >$EVENTS/migmux_object_create/enable
