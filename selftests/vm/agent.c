@@ -240,6 +240,10 @@ static void serve_one(int sock)
 		kill(feeder, SIGKILL);
 	code = htonl(WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status));
 	frame_send(sock, FRAME_STATUS, &code, sizeof(code));
+	/* closed with something unread, the connection would be reset, and the status lost */
+	shutdown(sock, SHUT_WR);
+	while (read(sock, f, sizeof(*f)) > 0)
+		;
 	exit(0);
 }
 
