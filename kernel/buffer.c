@@ -118,8 +118,9 @@ static bool taken(struct buffer *b, int *err)
 	spin_lock(&s->lock);
 	if (s->failed) {
 		*err = -ECANCELED;
-	} else if (migmux_gather_admit(gather, b->head.idx, s->staging->nr_free)) {
-		b->frame = migmux_staging_get(s->staging, s->report);
+	} else if (migmux_gather_admit(gather, b->head.idx, s->staging->nr_free,
+				       b->dev->held >= s->max_held)) {
+		b->frame = migmux_staging_get(s->staging, b->dev);
 		*err = migmux_gather_claim(gather, &b->frame->gather, b->head.idx,
 					   false, &b->fault);
 		if (*err)
@@ -183,7 +184,6 @@ static int load_data(struct buffer *b, bool nonblock)
 		return refuse(b);
 	if (err)
 		return err;
-	b->frame->device = b->dev;
 	b->frame->bytes = b->head.bytes;
 	if (!copy_data(b)) {
 		take_back(b);

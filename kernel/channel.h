@@ -12,6 +12,7 @@
 #include <uapi/linux/vfio_migmux_netlink.h>
 
 #include "address.h"
+#include "device.h"
 #include "frame.h"
 #include "mover.h"
 #include "sched.h"
@@ -82,9 +83,11 @@ enum migmux_channel_flags {
  * The rest belongs to the session that uses the channel:
  *
  * @session: that session; set and cleared while no mover runs
- * @device: source: the device whose frames it carries
- * @carries: destination: the same, learnt from the first frame; the mover's
- * @dev_node: in @device's list of channels; session's lock
+ * @device: source: the device whose frames it carries; NULL on both ends if all share it
+ * @carries: destination: the device of the last frame that came; the mover's
+ * @seen: destination: all whose frames came, by index; the mover's
+ * @dev_node: in @device's list of channels, or the session's of shared ones; session's
+ *	lock
  * @flags: enum migmux_channel_flags
  * @wait: our entry in the socket's wait queue
  * @wqh: that wait queue
@@ -101,8 +104,9 @@ enum migmux_channel_flags {
  * @blocked: source: since when its socket is full, 0 if not; the mover's
  * @send_error: source: sending broke, but a verdict may still come; the mover's
  * @head: destination: what the current frame's header says; the mover's
- * @ack_due: destination: an acknowledgment is to be sent; session's lock
- * @ack_idx: destination: of that frame; session's lock
+ * @acks: destination: devices whose data is to be acknowledged, by index; session's
+ *	lock
+ * @told: verdicts that went or came, where each device has one; the mover's
  * @verdict: source: a good verdict has come; session's lock
  * @confirmed: source: confirmation sent; destination: received; session's lock
  * @closed: nothing more is received: the peer closed it, or broke the rules; the
@@ -128,6 +132,7 @@ struct migmux_channel {
 	struct migmux_session *session;
 	struct migmux_device *device;
 	struct migmux_device *carries;
+	u64 seen;
 	struct list_head dev_node;
 	unsigned long flags;
 	wait_queue_entry_t wait;
@@ -145,8 +150,8 @@ struct migmux_channel {
 	u64 blocked;
 	int send_error;
 	struct migmux_wire_head head;
-	bool ack_due;
-	u32 ack_idx;
+	u64 acks;
+	u32 told;
 	bool verdict;
 	bool confirmed;
 	bool closed;
@@ -158,6 +163,12 @@ struct migmux_poll {
 	poll_table pt;
 	struct migmux_channel *ch;
 };
+
+/* Whose channel it is, for messages: a device's, or nobody's alone. */
+static inline u32 migmux_channel_device_index(const struct migmux_channel *ch)
+{
+	return ch->device ? ch->device->index : VFIO_MIGMUX_INDEX_NONE;
+}
 
 struct migmux_channel *migmux_channel_create(int fd, const char **why);
 void migmux_channel_destroy(struct migmux_channel *ch);

@@ -55,7 +55,7 @@ static int check_new(struct migmux_session *s, struct migmux_hook *hook,
 
 static struct migmux_device *create(struct migmux_session *s,
 				    struct migmux_hook *hook, struct file *file,
-				    const char *idstr, u32 instance_id)
+				    const char *idstr, u32 instance_id, u32 weight)
 {
 	struct migmux_device *dev;
 
@@ -68,6 +68,7 @@ static struct migmux_device *create(struct migmux_session *s,
 	dev->file = file;
 	dev->flags = hook->vdev->migration_flags;
 	dev->instance_id = instance_id;
+	dev->weight = weight;
 	strscpy(dev->idstr, idstr, sizeof(dev->idstr));
 	INIT_LIST_HEAD(&dev->channels);
 	INIT_LIST_HEAD(&dev->config_frame.node);
@@ -119,13 +120,14 @@ static int refuse_file(struct migmux_session *s, int fd, int err)
  * @fd: VFIO device file descriptor of the current process
  * @idstr: name on the wire, NUL-terminated
  * @instance_id: second half of the name
+ * @weight: its part of what devices share
  * @added: the device, when it returns 0
  *
  * Context: the VMM's ioctl; the session's mutex is held. Sleeps.
  * Return: 0, or an error of VFIO_MIGMUX_DEVICE_ADD with its text.
  */
 int migmux_device_add(struct migmux_session *s, int fd, const char *idstr,
-		      u32 instance_id, struct migmux_device **added)
+		      u32 instance_id, u32 weight, struct migmux_device **added)
 {
 	enum vfio_device_mig_state state;
 	struct migmux_device *dev;
@@ -145,14 +147,14 @@ int migmux_device_add(struct migmux_session *s, int fd, const char *idstr,
 	if (err)
 		goto err_put_hook;
 	err = -ENOMEM;
-	dev = create(s, hook, file, idstr, instance_id);
+	dev = create(s, hook, file, idstr, instance_id, weight);
 	if (!dev)
 		goto err_put_hook;
 	err = hold(s, dev);
 	if (err)
 		goto err_free;
 	dev->report = migmux_report_device_add(s->report, hook->name, idstr,
-					       instance_id);
+					       instance_id, weight);
 	if (!dev->report) {
 		err = -ENOMEM;
 		goto err_release;

@@ -29,7 +29,8 @@ struct migmux_session;
  * @idstr: first half of its identity on the wire; constant
  * @instance_id: second half; constant
  * @flags: its VFIO_MIGRATION_*; constant
- * @channels: source: those that carry its frames; session's lock
+ * @weight: its part of what devices share; constant
+ * @channels: source: those that carry its frames and no others'; session's lock
  * @nr_channels: their number; session's lock
  * @gone: it is being unregistered; written once, under the hook's lock
  *
@@ -59,12 +60,15 @@ struct migmux_session;
  * @next_idx: source: idx of the next frame; the pump's
  * @unsent: source: frames that no socket has taken yet; session's lock
  * @sent: source: counted for the milestone SENT; session's lock
+ * @ack_idx: destination: of the frame that is to be acknowledged; session's lock
  * @crc: with @session->verify: of what was read or written, not inverted; the mover's
  *	until it is at @eof
  * @peer_crc: source: what the destination has written; session's lock
  * @peer_said: source: it has said so; session's lock
  * @gather: destination: frames that came; session's lock
+ * @held: frames of the staging that carry its state; session's lock
  * @frame: destination: the frame that is being written; the feed's
+ * @feeding: destination: there is one; session's lock
  * @offset: bytes of it that are written; the feed's
  * @stalled_staging: since when the pump waits for memory, 0 if not; session's lock
  * @stalled_wire: since when the feed waits for a frame, 0 if not; session's lock
@@ -82,6 +86,7 @@ struct migmux_device {
 	char idstr[MIGMUX_WIRE_IDSTR_LEN];
 	u32 instance_id;
 	u32 flags;
+	u32 weight;
 	struct list_head channels;
 	u32 nr_channels;
 	bool gone;
@@ -105,11 +110,14 @@ struct migmux_device {
 	u32 next_idx;
 	u32 unsent;
 	bool sent;
+	u32 ack_idx;
 	u32 crc;
 	u32 peer_crc;
 	bool peer_said;
 	struct migmux_gather gather;
+	u32 held;
 	struct migmux_frame *frame;
+	bool feeding;
 	size_t offset;
 	u64 stalled_staging;
 	u64 stalled_wire;
@@ -118,7 +126,7 @@ struct migmux_device {
 };
 
 int migmux_device_add(struct migmux_session *s, int fd, const char *idstr,
-		      u32 instance_id, struct migmux_device **added);
+		      u32 instance_id, u32 weight, struct migmux_device **added);
 void migmux_device_detach(struct migmux_device *dev);
 void migmux_device_free(struct migmux_device *dev);
 void migmux_device_gone(struct migmux_device *dev);

@@ -19,6 +19,7 @@
 #include "channel.h"
 #include "send.h"
 #include "session.h"
+#include "spill.h"
 #include "staging.h"
 #include "trace.h"
 
@@ -249,6 +250,7 @@ void migmux_session_close(struct migmux_session *s)
 	migmux_session_stop_movers(s);
 	flush_work(&s->gone_work);
 	migmux_session_rest(s);
+	migmux_spill_drop(s);
 	if (s->staging) {
 		/* by a worker: it borrows the address space of the owner */
 		INIT_WORK(&s->close_work, close_work);

@@ -13,6 +13,7 @@
 #include "hook.h"
 #include "pump.h"
 #include "session.h"
+#include "spill.h"
 #include "staging.h"
 #include "trace.h"
 #include "verify.h"
@@ -49,7 +50,8 @@ static bool ready(struct migmux_mover *mover)
 		ok = dev->frame || migmux_gather_peek(&dev->gather) ||
 		     migmux_gather_complete(&dev->gather);
 		note_wait(dev, !ok);
-		ok &= !migmux_precopy_waits(dev);
+		ok &= !migmux_precopy_waits(dev) &&
+		      (dev->frame || !migmux_spill_waits_locked(dev));
 	}
 	spin_unlock(&s->lock);
 	return ok;
@@ -58,20 +60,31 @@ static bool ready(struct migmux_mover *mover)
 /* The next frame in order, or NULL; then *done says whether it was the last. */
 static struct migmux_frame *take(struct migmux_device *dev, bool *done)
 {
+	struct migmux_frame *frame = NULL, *spilled = NULL;
 	struct migmux_session *s = dev->session;
-	struct migmux_gather_node *node;
+	struct migmux_gather_node *node = NULL;
 
 	spin_lock(&s->lock);
-	node = migmux_gather_pop(&dev->gather);
-	*done = !node && migmux_gather_complete(&dev->gather);
-	if (*done)
-		dev->eof = true;
+	if (!migmux_spill_waits_locked(dev))
+		node = migmux_gather_pop(&dev->gather);
+	if (node) {
+		dev->feeding = true;
+		frame = container_of(node, struct migmux_frame, gather);
+	} else {
+		*done = migmux_gather_complete(&dev->gather);
+		dev->eof = *done;
+	}
+	if (frame && !frame->bvec) {
+		spilled = frame;
+		frame = migmux_staging_get(s->staging, dev);
+	}
 	spin_unlock(&s->lock);
-	if (!node)
-		return NULL;
+	if (spilled)
+		migmux_spill_settle(spilled, frame);
 	/* a frame that waits at another channel may be the next one now */
-	migmux_session_wake_stalled(s);
-	return container_of(node, struct migmux_frame, gather);
+	if (frame)
+		migmux_session_wake_stalled(s);
+	return frame;
 }
 
 static void account(struct migmux_device *dev, u64 start, size_t bytes, bool whole)
@@ -175,6 +188,7 @@ static void step(struct migmux_mover *mover)
 				   dev->frame->gather.idx, dev->frame->bytes);
 	spin_lock(&s->lock);
 	migmux_staging_put(s->staging, dev->frame);
+	dev->feeding = false;
 	spin_unlock(&s->lock);
 	dev->frame = NULL;
 	migmux_session_wake_stalled(s);

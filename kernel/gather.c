@@ -31,11 +31,24 @@
  *    is either its next here, or that one is already on the wire and 3 holds
  *    for it.  If no device holds one, all are free to read N into.
  *
+ * A device may be held to a part of the slots (migmux_gather_admit()'s @full).
+ * That refuses frames that are not the next, so it changes nothing above.
+ *
  * With channels shared between devices 3 fails: a frame of another device may
- * stand before N.  It still holds where the source puts each frame on its
- * channel in the same step in which it numbers it: then take for N the frame,
- * of all devices, that was put first.  A peer is not to be trusted with that,
- * so shared channels need a spill allowance and a cap on top.
+ * stand before N.  It still holds where the source, as ours, puts frames on
+ * channels one at a time over all devices, those of each device in their order:
+ * then take for N the frame that was put first of all that are still on a
+ * channel.  All that was put before it is claimed.  So it is at the head of its
+ * channel, and the next of its device: if a lower one were claimed and not
+ * handed out, the lowest of those would hold a slot as the next, against 1.
+ *
+ * Who knows how a peer puts its frames?  If nothing moves any more
+ * (migmux_gather_moves() of no device, and nothing is being fed) and a shared
+ * channel has a frame that is not admitted, that frame may hide N.  So it is
+ * spilled: taken into memory beyond the slots, up to a cap, at which the session
+ * fails.  That uncovers the next frame of the channel; after all that hide N, N
+ * comes.  When its turn comes, a spilled frame takes a slot like any next frame:
+ * there is one by 2, for spilled frames hold none.
  *
  * A thread of the VMM that hands in frames (VFIO_MIGMUX_LOAD_BUFFER) and waits
  * here is such a channel, shared or not, if it takes the frames in the order in
@@ -78,6 +91,7 @@ void migmux_gather_skip(struct migmux_gather *g, u32 idx)
  * @g: gather of the frame's device
  * @idx: the frame's idx
  * @free_slots: free slots of the session
+ * @full: the device holds as many slots as it may, but for its next frame
  *
  * Pure: a true answer must be followed by taking the slot and
  * migmux_gather_claim() before the lock is dropped.  After a false answer ask
@@ -85,7 +99,7 @@ void migmux_gather_skip(struct migmux_gather *g, u32 idx)
  *
  * Return: true when the frame may be received.
  */
-bool migmux_gather_admit(const struct migmux_gather *g, u32 idx, u32 free_slots)
+bool migmux_gather_admit(const struct migmux_gather *g, u32 idx, u32 free_slots, bool full)
 {
 	/*
 	 * What lies before the next or beyond the end may go as well: a claim
@@ -93,7 +107,19 @@ bool migmux_gather_admit(const struct migmux_gather *g, u32 idx, u32 free_slots)
 	 */
 	if (idx <= g->next || (g->config && idx >= g->config->idx))
 		return free_slots > 0;
-	return free_slots > 1;
+	return free_slots > 1 && !full;
+}
+
+/**
+ * migmux_gather_moves - is the next frame in order here, or on its way in?
+ * @g: the gather
+ *
+ * Return: false if the next frame has not been claimed; then, unless all of the
+ * device is handed out, something must come first from a channel.
+ */
+bool migmux_gather_moves(const struct migmux_gather *g)
+{
+	return g->head && g->head->idx == g->next;
 }
 
 /**
@@ -103,7 +129,8 @@ bool migmux_gather_admit(const struct migmux_gather *g, u32 idx, u32 free_slots)
  * @fault: filled on failure
  *
  * A peer that breaks this could stall the session for ever (see above), so
- * check before waiting for a slot.  Not for channels shared between devices.
+ * check before waiting for a slot.  Not for channels shared between devices,
+ * which spill.
  *
  * Return: 0 or -EPROTO.
  */

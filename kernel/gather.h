@@ -41,7 +41,8 @@ struct migmux_gather {
 
 void migmux_gather_init(struct migmux_gather *g);
 void migmux_gather_skip(struct migmux_gather *g, u32 idx);
-bool migmux_gather_admit(const struct migmux_gather *g, u32 idx, u32 free_slots);
+bool migmux_gather_admit(const struct migmux_gather *g, u32 idx, u32 free_slots, bool full);
+bool migmux_gather_moves(const struct migmux_gather *g);
 int migmux_gather_rise(u32 *floor, u32 idx, struct migmux_wire_fault *fault);
 int migmux_gather_claim(struct migmux_gather *g, struct migmux_gather_node *node,
 			u32 idx, bool is_config, struct migmux_wire_fault *fault);

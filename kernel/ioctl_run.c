@@ -263,6 +263,7 @@ long migmux_ioctl_timeline(struct migmux_session *s, void *args)
 	BUILD_BUG_ON(sizeof(timeline->milestone_ns) != sizeof(r->milestone_ns));
 	memcpy(timeline->milestone_ns, r->milestone_ns, sizeof(r->milestone_ns));
 	timeline->staging_peak = r->staging_peak;
+	timeline->spill_peak = r->spill_peak;
 	for (i = 0; i < r->nr_devices; i++)
 		if (!r->devices[i]->removed)
 			copy[n++] = r->devices[i]->t;

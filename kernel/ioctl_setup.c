@@ -13,6 +13,7 @@
 #include "ioctl.h"
 #include "link.h"
 #include "main.h"
+#include "sched.h"
 #include "session.h"
 
 long migmux_ioctl_get_info(struct migmux_session *s, void *args)
@@ -50,15 +51,21 @@ long migmux_ioctl_device_add(struct migmux_session *s, void *args)
 	struct migmux_device *dev;
 	int err;
 
+	if (add->reserved)
+		return migmux_session_refuse(s, -EINVAL, "reserved is not 0");
 	if (strnlen(add->idstr, sizeof(add->idstr)) == sizeof(add->idstr))
 		return migmux_session_refuse(s, -EINVAL, "idstr is not terminated");
+	if (add->weight > MIGMUX_WEIGHT_MAX)
+		return migmux_session_refuse(s, -EINVAL, "weight is %u, and %u at most",
+					     add->weight, MIGMUX_WEIGHT_MAX);
 	mutex_lock(&s->mutex);
 	err = migmux_ioctl_check_setup(s);
 	if (!err && s->link)
 		err = migmux_session_refuse(s, -EBUSY, "a link is attached: devices come before it");
 	if (!err)
 		err = migmux_device_add(s, add->device_fd, add->idstr,
-					add->instance_id, &dev);
+					add->instance_id, add->weight ?: MIGMUX_WEIGHT_MIN,
+					&dev);
 	if (!err) {
 		add->index = dev->index;
 		add->migration_flags = dev->flags;
@@ -124,12 +131,20 @@ out:
 	return err;
 }
 
-/* Give a channel to a source's device; on a destination it will find its own. */
+/*
+ * Give a channel to a source's device, or to all; on a destination a device's own will
+ * find out whose it is. What the report says of them is set when the session starts.
+ */
 static void deal_out(struct migmux_session *s, struct migmux_channel *ch,
 		     struct migmux_device *dev)
 {
 	ch->session = s;
 	ch->device = dev;
+	s->channels[s->nr_channels++] = ch;
+	if (!dev) {
+		list_add_tail(&ch->dev_node, &s->shared);
+		return;
+	}
 	list_add_tail(&ch->dev_node, &dev->channels);
 	dev->nr_channels++;
 	spin_lock(&s->report->lock);
@@ -140,8 +155,8 @@ static void deal_out(struct migmux_session *s, struct migmux_channel *ch,
 long migmux_ioctl_channel_add(struct migmux_session *s, void *args)
 {
 	struct vfio_migmux_channel_add *add = args;
+	struct migmux_device *dev = NULL;
 	struct migmux_channel *ch;
-	struct migmux_device *dev;
 	const char *why = NULL;
 	int err;
 
@@ -158,10 +173,12 @@ long migmux_ioctl_channel_add(struct migmux_session *s, void *args)
 					    MIGMUX_MAX_CHANNELS);
 		goto out;
 	}
-	dev = migmux_ioctl_device(s, add->device);
-	if (!dev) {
-		err = -ENOENT;
-		goto out;
+	if (add->device != VFIO_MIGMUX_INDEX_NONE) {
+		dev = migmux_ioctl_device(s, add->device);
+		if (!dev) {
+			err = -ENOENT;
+			goto out;
+		}
 	}
 	ch = migmux_channel_create(add->socket_fd, &why);
 	if (IS_ERR(ch)) {
@@ -172,21 +189,31 @@ long migmux_ioctl_channel_add(struct migmux_session *s, void *args)
 	ch->id = s->next_channel++;
 	add->index = ch->id;
 	deal_out(s, ch, dev);
-	s->channels[s->nr_channels++] = ch;
 out:
 	mutex_unlock(&s->mutex);
 	return err;
 }
 
-static int attach(struct migmux_session *s, const char *name)
+/* Whose the next channel of a link is: the one's that has fewest for its weight. */
+static struct migmux_device *poorest(struct migmux_session *s)
 {
-	struct migmux_device *devs[MIGMUX_MAX_DEVICES], *dev;
-	struct migmux_link *link;
-	u32 i, n = 0;
-	int err = 0;
+	struct migmux_device *dev, *best = NULL;
+	u32 i;
 
 	migmux_session_for_each_device(s, dev, i)
-		devs[n++] = dev;
+		if (!best || migmux_sched_poorer(dev->nr_channels, dev->weight,
+						 best->nr_channels, best->weight))
+			best = dev;
+	return best;
+}
+
+static int attach(struct migmux_session *s, const char *name, bool shared)
+{
+	const u32 n = migmux_session_live(s);
+	struct migmux_link *link;
+	int err = 0;
+	u32 i;
+
 	if (!n)
 		return migmux_session_refuse(s, -EINVAL, "the session has no device: add devices before the link");
 	if (s->nr_channels)
@@ -198,16 +225,14 @@ static int attach(struct migmux_session *s, const char *name)
 					     "another session uses link '%s'" : err == -ENOTCONN ?
 					     "link '%s' is dead: make it anew" :
 					     "link '%s' has no channels", name);
-	if (link->nr_channels < n) {
+	if (link->nr_channels < n && !shared) {
 		migmux_link_detach(link, NULL);
-		return migmux_session_refuse(s, -EINVAL, "link '%s' has fewer channels than the session has devices: one for each at least",
+		return migmux_session_refuse(s, -EINVAL, "link '%s' has fewer channels than the session has devices: one for each at least, or let them share all",
 					     name);
 	}
 	s->link = link;
-	for (i = 0; i < link->nr_channels; i++) {
-		deal_out(s, link->channels[i], devs[i % n]);
-		s->channels[s->nr_channels++] = link->channels[i];
-	}
+	for (i = 0; i < link->nr_channels; i++)
+		deal_out(s, link->channels[i], shared ? NULL : poorest(s));
 	spin_lock(&s->report->lock);
 	strscpy(s->report->link, name, sizeof(s->report->link));
 	spin_unlock(&s->report->lock);
@@ -227,7 +252,8 @@ long migmux_ioctl_link_attach(struct migmux_session *s, void *args)
 	mutex_lock(&s->mutex);
 	err = migmux_ioctl_check_setup(s);
 	if (!err)
-		err = attach(s, attach_args->name);
+		err = attach(s, attach_args->name,
+			     attach_args->flags & VFIO_MIGMUX_LINK_ATTACH_SHARED);
 	if (!err)
 		attach_args->nr_channels = s->nr_channels;
 	mutex_unlock(&s->mutex);

@@ -34,7 +34,7 @@ static_assert(sizeof(struct dump_pos) <= sizeof_field(struct netlink_callback, c
 		      nla_total_size(VFIO_MIGMUX_NAME_MAX + 1) + \
 		      nla_total_size(0) + \
 		      nla_total_size(VFIO_MIGMUX_TEXT_SIZE) + \
-		      2 * nla_total_size_64bit(sizeof(u64)) + \
+		      3 * nla_total_size_64bit(sizeof(u64)) + \
 		      16 * MILESTONE_SIZE)
 #define EVENT_SIZE (5 * nla_total_size(sizeof(u32)) + \
 		    nla_total_size(VFIO_MIGMUX_HANDLE_MAX + 1) + \
@@ -46,7 +46,7 @@ static size_t device_size(const struct migmux_report_device *dev)
 	return nla_total_size(0) +
 	       nla_total_size(strlen(dev->handle) + 1) +
 	       nla_total_size(strlen(dev->idstr) + 1) +
-	       6 * nla_total_size(sizeof(u32)) +
+	       7 * nla_total_size(sizeof(u32)) +
 	       10 * nla_total_size_64bit(sizeof(u64)) +
 	       VFIO_MIGMUX_NR_PHASES * SPAN_SIZE;
 }
@@ -126,6 +126,8 @@ static int device_put(struct sk_buff *skb, const struct migmux_report_device *de
 	    (t->error &&
 	     nla_put_u32(skb, VFIO_MIGMUX_A_SESSION_DEVICE_ERROR, t->error)) ||
 	    nla_put_u32(skb, VFIO_MIGMUX_A_SESSION_DEVICE_CHANNELS, t->nr_channels) ||
+	    (dev->weight &&
+	     nla_put_u32(skb, VFIO_MIGMUX_A_SESSION_DEVICE_WEIGHT, dev->weight)) ||
 	    (dev->has_method &&
 	     nla_put_u32(skb, VFIO_MIGMUX_A_SESSION_DEVICE_READ_METHOD, dev->method)) ||
 	    times_put(skb, t)) {
@@ -187,7 +189,9 @@ static int summary_put(struct sk_buff *skb, const struct migmux_report *r)
 	    nla_put_u64_64bit(skb, VFIO_MIGMUX_A_SESSION_STAGING_BUDGET,
 			      r->staging_budget, pad) ||
 	    nla_put_u64_64bit(skb, VFIO_MIGMUX_A_SESSION_STAGING_PEAK,
-			      r->staging_peak, pad))
+			      r->staging_peak, pad) ||
+	    (r->spill_peak &&
+	     nla_put_u64_64bit(skb, VFIO_MIGMUX_A_SESSION_SPILL_PEAK, r->spill_peak, pad)))
 		return -EMSGSIZE;
 	return 0;
 }

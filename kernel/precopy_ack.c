@@ -42,28 +42,27 @@ void migmux_precopy_all_joined(struct migmux_session *s)
 		migmux_session_milestone(s, VFIO_MIGMUX_MILESTONE_PRECOPY_ACKED);
 }
 
-/* Does it answer what this channel's device asked? */
-static bool matches_locked(const struct migmux_channel *ch,
-			   const struct migmux_wire_head *head)
+/* Does it answer what a device has asked, on a channel of its own or one of all? */
+static bool matches_locked(const struct migmux_channel *ch, const struct migmux_device *dev,
+			   u32 idx)
 	__must_hold(&ch->session->lock)
 {
-	const struct migmux_device *dev = ch->device;
-
 	lockdep_assert_held(&ch->session->lock);
-	return dev->pre.ack == MIGMUX_PRECOPY_ASKED && dev->pre.ack_idx == head->idx &&
-	       dev->instance_id == head->instance_id &&
-	       !strcmp(dev->idstr, head->idstr);
+	return dev && (!ch->device || ch->device == dev) &&
+	       dev->pre.ack == MIGMUX_PRECOPY_ASKED && dev->pre.ack_idx == idx;
 }
 
 static void take(struct migmux_channel *ch, const struct migmux_wire_head *head)
 {
 	struct migmux_session *s = ch->session;
-	struct migmux_precopy *pre = &ch->device->pre;
+	struct migmux_device *dev = migmux_frame_device(s, head);
 	bool asked, again = false, all = false;
+	struct migmux_precopy *pre;
 
 	spin_lock(&s->lock);
-	asked = matches_locked(ch, head);
+	asked = matches_locked(ch, dev, head->idx);
 	if (asked) {
+		pre = &dev->pre;
 		again = pre->again;
 		pre->again = false;
 		pre->ack = again ? MIGMUX_PRECOPY_INITIAL : MIGMUX_PRECOPY_ACKED;
@@ -72,12 +71,12 @@ static void take(struct migmux_channel *ch, const struct migmux_wire_head *head)
 	}
 	spin_unlock(&s->lock);
 	if (!asked)
-		migmux_session_fail(s, -EPROTO, ch->device->index, ch->id,
+		migmux_session_fail(s, -EPROTO, migmux_channel_device_index(ch), ch->id,
 				    "channel %u to %s: frame %u of %s was acknowledged, which nobody asked for",
 				    ch->id, ch->peer, head->idx, head->idstr);
 	if (again) {
-		set_bit(MIGMUX_PRECOPY_LOOK, &pre->wakes);
-		migmux_mover_wake(&ch->device->mover);
+		set_bit(MIGMUX_PRECOPY_LOOK, &dev->pre.wakes);
+		migmux_mover_wake(&dev->mover);
 	}
 	if (all)
 		migmux_session_milestone(s, VFIO_MIGMUX_MILESTONE_PRECOPY_ACKED);
@@ -109,7 +108,7 @@ void migmux_precopy_receive_ack(struct migmux_channel *ch)
  * migmux_precopy_frame_written() - destination: a frame and all before are written
  * @frame: the frame
  *
- * Of several that are due on a channel the last speaks for all.
+ * Of several that are due for a device the last speaks for all.
  *
  * Context: the feed.
  */
@@ -120,8 +119,8 @@ void migmux_precopy_frame_written(struct migmux_frame *frame)
 	if (!ch)
 		return;
 	spin_lock(&ch->session->lock);
-	ch->ack_idx = frame->gather.idx;
-	WRITE_ONCE(ch->ack_due, true);
+	frame->device->ack_idx = frame->gather.idx;
+	WRITE_ONCE(ch->acks, ch->acks | BIT_ULL(frame->device->index));
 	spin_unlock(&ch->session->lock);
 	migmux_mover_wake(&ch->mover);
 }
@@ -134,15 +133,17 @@ void migmux_precopy_frame_written(struct migmux_frame *frame)
  */
 void migmux_precopy_begin_ack(struct migmux_channel *ch)
 {
-	struct migmux_wire_head head = {
-		.idstr = ch->carries->idstr,
-		.instance_id = ch->carries->instance_id,
-	};
+	struct migmux_session *s = ch->session;
+	struct migmux_wire_head head = { };
+	const struct migmux_device *dev;
 
-	spin_lock(&ch->session->lock);
-	head.idx = ch->ack_idx;
-	WRITE_ONCE(ch->ack_due, false);
-	spin_unlock(&ch->session->lock);
+	spin_lock(&s->lock);
+	dev = s->devices[__ffs64(ch->acks)];
+	head.idx = dev->ack_idx;
+	WRITE_ONCE(ch->acks, ch->acks & (ch->acks - 1));
+	spin_unlock(&s->lock);
+	head.idstr = dev->idstr;
+	head.instance_id = dev->instance_id;
 	migmux_wire_ack_encode((void *)ch->buf, &head);
 	ch->rx = MIGMUX_RX_ACK;
 }

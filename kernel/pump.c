@@ -23,6 +23,17 @@ static struct migmux_device *to_device(struct migmux_mover *mover)
 	return container_of(mover, struct migmux_device, mover);
 }
 
+/* No device holds so much memory that another one cannot send at all. */
+static bool may_take(const struct migmux_device *dev)
+	__must_hold(&dev->session->lock)
+{
+	const struct migmux_session *s = dev->session;
+
+	return s->staging->nr_free &&
+	       dev->held < migmux_sched_share(s->staging->nr_frames, dev->weight,
+					      s->weights);
+}
+
 /* Waits for memory are measured from the first look that found none. */
 static bool memory_ready(struct migmux_device *dev)
 	__must_hold(&dev->session->lock)
@@ -31,7 +42,7 @@ static bool memory_ready(struct migmux_device *dev)
 	u64 since = dev->stalled_staging;
 
 	lockdep_assert_held(&s->lock);
-	if (!migmux_splice_memory(s)) {
+	if (!may_take(dev) && !(migmux_splice_reclaim(s) && may_take(dev))) {
 		if (!since)
 			dev->stalled_staging = ktime_get_ns();
 		return false;
@@ -93,7 +104,21 @@ static struct migmux_channel *choose(struct migmux_device *dev)
 	list_for_each_entry(ch, &dev->channels, dev_node)
 		if (migmux_sched_better(best ? &best->sched : NULL, &ch->sched))
 			best = ch;
+	list_for_each_entry(ch, &dev->session->shared, dev_node)
+		if (migmux_sched_better(best ? &best->sched : NULL, &ch->sched))
+			best = ch;
 	return best;
+}
+
+/* The pump reads no more: its part of the memory is the others'. */
+static void set_eof(struct migmux_device *dev)
+	__must_hold(&dev->session->lock)
+{
+	lockdep_assert_held(&dev->session->lock);
+	if (dev->eof)
+		return;
+	dev->eof = true;
+	dev->session->weights -= dev->weight;
 }
 
 static int dispatch(struct migmux_device *dev, struct migmux_frame *frame)
@@ -128,7 +153,7 @@ static void no_way(struct migmux_device *dev, int err, const char *what)
 		return;
 	}
 	spin_lock(&s->lock);
-	dev->eof = true;
+	set_eof(dev);
 	spin_unlock(&s->lock);
 }
 
@@ -139,10 +164,11 @@ static void finish_silently(struct migmux_device *dev)
 	bool sent, all = false;
 
 	spin_lock(&s->lock);
-	dev->eof = true;
+	set_eof(dev);
 	dev->config_done = true;
 	sent = migmux_device_sent_locked(dev, &all);
 	spin_unlock(&s->lock);
+	migmux_session_wake_stalled(s);
 	if (sent)
 		migmux_device_sent_tell(dev, all);
 }
@@ -156,9 +182,10 @@ static void finish(struct migmux_device *dev)
 	int err;
 
 	spin_lock(&s->lock);
-	dev->eof = true;
+	set_eof(dev);
 	dev->config_done = true;
 	spin_unlock(&s->lock);
+	migmux_session_wake_stalled(s);
 	err = encode(dev, frame, &config);
 	if (!err)
 		err = dispatch(dev, frame);
@@ -182,13 +209,12 @@ static void account(struct migmux_device *dev, u64 start, size_t bytes)
 static struct migmux_frame *take_memory(struct migmux_device *dev)
 {
 	struct migmux_session *s = dev->session;
-	struct migmux_frame *frame;
+	struct migmux_frame *frame = NULL;
 
 	spin_lock(&s->lock);
-	frame = migmux_staging_get(s->staging, s->report);
+	if (may_take(dev))
+		frame = migmux_staging_get(s->staging, dev);
 	spin_unlock(&s->lock);
-	if (frame)
-		frame->device = dev;
 	return frame;
 }
 

@@ -15,6 +15,7 @@
 #include "channel.h"
 #include "recv.h"
 #include "session.h"
+#include "spill.h"
 #include "staging.h"
 #include "trace.h"
 #include "verify.h"
@@ -59,8 +60,8 @@ static bool admitted(struct migmux_channel *ch)
 	struct migmux_session *s = ch->session;
 
 	lockdep_assert_held(&s->lock);
-	return migmux_gather_admit(&ch->carries->gather, ch->head.idx,
-				   s->staging->nr_free);
+	return migmux_gather_admit(&ch->carries->gather, ch->head.idx, s->staging->nr_free,
+				   ch->carries->held >= s->max_held);
 }
 
 static bool ready_admit(struct migmux_channel *ch)
@@ -69,7 +70,7 @@ static bool ready_admit(struct migmux_channel *ch)
 	bool ok;
 
 	spin_lock(&s->lock);
-	ok = admitted(ch);
+	ok = admitted(ch) || migmux_spill_due_locked(ch);
 	if (!ok && !ch->stalled)
 		ch->stalled = ktime_get_ns();
 	spin_unlock(&s->lock);
@@ -79,7 +80,7 @@ static bool ready_admit(struct migmux_channel *ch)
 /* Between two packets: is there something to be said before the next? */
 static bool reply_due(const struct migmux_channel *ch)
 {
-	return !ch->have && (READ_ONCE(ch->ack_due) ||
+	return !ch->have && (READ_ONCE(ch->acks) ||
 			     READ_ONCE(ch->session->verdict_due));
 }
 
@@ -190,7 +191,7 @@ static void step_prefix(struct migmux_channel *ch)
 	enum migmux_wire_kind kind;
 
 	if (reply_due(ch)) {
-		if (READ_ONCE(ch->ack_due))
+		if (READ_ONCE(ch->acks))
 			migmux_precopy_begin_ack(ch);
 		else
 			ch->rx = MIGMUX_RX_VERDICT;
@@ -209,7 +210,7 @@ static void step_prefix(struct migmux_channel *ch)
 	ch->rx = MIGMUX_RX_HEADER;
 }
 
-/* The first frame says whose channel it is. */
+/* The first frame says whose channel it is, unless all devices share it. */
 static bool bind(struct migmux_channel *ch)
 {
 	struct migmux_session *s = ch->session;
@@ -223,16 +224,17 @@ static bool bind(struct migmux_channel *ch)
 				    ch->head.instance_id);
 		return false;
 	}
-	if (ch->carries && ch->carries != dev) {
+	if (ch->device && ch->carries && ch->carries != dev) {
 		ch->closed = true;
 		migmux_session_fail(s, -EPROTO, dev->index, ch->id,
-				    "channel %u from %s: a frame of %s on the channel of %s",
+				    "channel %u from %s: a frame of %s on the channel of %s: share channels on both ends or on none",
 				    ch->id, ch->peer, dev->idstr, ch->carries->idstr);
 		return false;
 	}
-	if (ch->carries)
-		return true;
 	ch->carries = dev;
+	if (ch->seen & BIT_ULL(dev->index))
+		return true;
+	ch->seen |= BIT_ULL(dev->index);
 	migmux_device_first_frame(dev, 1, ch->head.precopy);
 	return true;
 }
@@ -304,7 +306,7 @@ static void step_header(struct migmux_channel *ch)
 	}
 	if (!bind(ch) || !check_precopy(ch) || !migmux_verify_agreed(ch))
 		return;
-	if (migmux_gather_rise(&ch->floor, ch->head.idx, &fault)) {
+	if (ch->device && migmux_gather_rise(&ch->floor, ch->head.idx, &fault)) {
 		refuse(ch, &fault);
 		return;
 	}
@@ -314,17 +316,48 @@ static void step_header(struct migmux_channel *ch)
 		ch->rx = MIGMUX_RX_ADMIT;
 }
 
+/* The frame at the head of the channel has memory: its data comes next. */
+static void accept_data(struct migmux_channel *ch, struct migmux_frame *frame)
+{
+	frame->bytes = ch->head.bytes;
+	frame->precopy = ch->head.precopy;
+	frame->ack = ch->head.ack ? ch : NULL;
+	ch->frame = frame;
+	ch->offset = 0;
+	ch->rx = MIGMUX_RX_DATA;
+	if (!frame->bytes)
+		deliver(ch);
+}
+
+static void step_spill(struct migmux_channel *ch)
+{
+	struct migmux_wire_fault fault = { };
+	struct migmux_frame *frame;
+	int err;
+
+	err = migmux_spill_take(ch, &frame, &fault);
+	if (!err)
+		accept_data(ch, frame);
+	else if (err == -EPROTO)
+		refuse(ch, &fault);
+	else if (err != -EAGAIN)
+		ch->closed = true;
+}
+
 static void step_admit(struct migmux_channel *ch)
 {
 	struct migmux_session *s = ch->session;
 	struct migmux_wire_fault fault = { };
 	struct migmux_frame *frame = NULL;
+	bool spill = false;
 	u64 waited = 0;
 	int err = 0;
 
 	spin_lock(&s->lock);
 	if (admitted(ch))
-		frame = migmux_staging_get(s->staging, s->report);
+		frame = migmux_staging_get(s->staging, ch->carries);
+	else
+		spill = migmux_spill_due_locked(ch);
 	if (frame) {
 		if (ch->stalled)
 			waited = ktime_get_ns() - ch->stalled;
@@ -335,6 +368,8 @@ static void step_admit(struct migmux_channel *ch)
 			migmux_staging_put(s->staging, frame);
 	}
 	spin_unlock(&s->lock);
+	if (spill)
+		step_spill(ch);
 	if (!frame)
 		return;
 	if (err) {
@@ -346,15 +381,7 @@ static void step_admit(struct migmux_channel *ch)
 		ch->carries->report->t.stall_staging_ns += waited;
 		spin_unlock(&s->report->lock);
 	}
-	frame->device = ch->carries;
-	frame->bytes = ch->head.bytes;
-	frame->precopy = ch->head.precopy;
-	frame->ack = ch->head.ack ? ch : NULL;
-	ch->frame = frame;
-	ch->offset = 0;
-	ch->rx = MIGMUX_RX_DATA;
-	if (!frame->bytes)
-		deliver(ch);
+	accept_data(ch, frame);
 }
 
 static int recv_data(struct migmux_channel *ch)

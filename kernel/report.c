@@ -162,6 +162,7 @@ struct migmux_report *migmux_report_get(struct net *net, u32 id)
  * @handle: the device's name
  * @idstr: its identity on the wire
  * @instance_id: second half of that
+ * @weight: its part of what devices share
  *
  * Context: sleeps.
  * Return: the device, valid as long as @report; its index is in its timeline. NULL
@@ -169,7 +170,7 @@ struct migmux_report *migmux_report_get(struct net *net, u32 id)
  */
 struct migmux_report_device *
 migmux_report_device_add(struct migmux_report *report, const char *handle,
-			 const char *idstr, u32 instance_id)
+			 const char *idstr, u32 instance_id, u32 weight)
 {
 	struct migmux_report_device *dev;
 
@@ -179,6 +180,7 @@ migmux_report_device_add(struct migmux_report *report, const char *handle,
 	strscpy(dev->handle, handle, sizeof(dev->handle));
 	strscpy(dev->idstr, idstr, sizeof(dev->idstr));
 	dev->instance_id = instance_id;
+	dev->weight = weight;
 
 	spin_lock(&report->lock);
 	if (report->nr_devices == MIGMUX_MAX_DEVICES) {

@@ -28,6 +28,7 @@ struct net;
  * @handle: its name; constant
  * @idstr: its identity on the wire; constant
  * @instance_id: second half of that; constant
+ * @weight: its part of what devices share, 0 in the timeline of a set; constant
  * @has_method: it has had a data file
  * @method: how that is read, or written
  * @removed: VFIO_MIGMUX_DEVICE_REMOVE took it out; not shown any more
@@ -37,6 +38,7 @@ struct migmux_report_device {
 	char handle[VFIO_MIGMUX_HANDLE_MAX + 1];
 	char idstr[VFIO_MIGMUX_IDSTR_SIZE];
 	u32 instance_id;
+	u32 weight;
 	bool has_method;
 	enum vfio_migmux_read_method method;
 	bool removed;
@@ -66,6 +68,7 @@ struct migmux_report_device {
  * @text: the error in words
  * @staging_budget: bytes
  * @staging_peak: bytes
+ * @spill_peak: bytes, beyond the staging
  * @nr_devices: elements of @devices
  * @devices: in the order of their index; each allocated on its own, freed with
  *	the report
@@ -91,6 +94,7 @@ struct migmux_report {
 	char text[VFIO_MIGMUX_TEXT_SIZE];
 	u64 staging_budget;
 	u64 staging_peak;
+	u64 spill_peak;
 	u32 nr_devices;
 	struct migmux_report_device *devices[MIGMUX_MAX_DEVICES];
 };
@@ -103,7 +107,7 @@ struct migmux_report *migmux_report_get_after(struct net *net, u32 id);
 
 struct migmux_report_device *
 migmux_report_device_add(struct migmux_report *report, const char *handle,
-			 const char *idstr, u32 instance_id);
+			 const char *idstr, u32 instance_id, u32 weight);
 void migmux_report_span_start(struct migmux_report *report, u32 device,
 			      enum vfio_migmux_phase phase);
 void migmux_report_span_end(struct migmux_report *report, u32 device,

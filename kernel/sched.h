@@ -1,11 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Which channel of a device takes its next frame.
+ * Who gets how much of what devices share: which channel takes the next frame, how
+ * much memory a device may have, whose the next channel is.
  */
 #ifndef MIGMUX_SCHED_H
 #define MIGMUX_SCHED_H
 
 #include "pure.h"
+
+/* A device's weight; that of one whose VMM says nothing is the lowest. */
+#define MIGMUX_WEIGHT_MIN	1
+#define MIGMUX_WEIGHT_MAX	1000
 
 /**
  * struct migmux_sched_chan - what the choice depends on; embedded in a channel
@@ -19,5 +24,7 @@ struct migmux_sched_chan {
 
 bool migmux_sched_better(const struct migmux_sched_chan *best,
 			 const struct migmux_sched_chan *next);
+u32 migmux_sched_share(u32 slots, u32 weight, u32 weights);
+bool migmux_sched_poorer(u32 channels, u32 weight, u32 best_channels, u32 best_weight);
 
 #endif /* MIGMUX_SCHED_H */

@@ -104,7 +104,8 @@ static bool ready(struct migmux_mover *mover)
 	       has_work(ch);
 }
 
-static void note_block(struct migmux_channel *ch, bool blocked)
+static void note_block(struct migmux_channel *ch, const struct migmux_frame *frame,
+		       bool blocked)
 {
 	const u64 now = ktime_get_ns();
 
@@ -113,7 +114,7 @@ static void note_block(struct migmux_channel *ch, bool blocked)
 	if (blocked || !ch->blocked)
 		return;
 	spin_lock(&ch->session->report->lock);
-	ch->device->report->t.stall_wire_ns += now - ch->blocked;
+	frame->device->report->t.stall_wire_ns += now - ch->blocked;
 	spin_unlock(&ch->session->report->lock);
 	ch->blocked = 0;
 }
@@ -135,7 +136,7 @@ static void broken(struct migmux_channel *ch, int err)
 		set_bit(MIGMUX_CHANNEL_READABLE, &ch->flags);
 		return;
 	}
-	migmux_session_fail(s, err, ch->device->index, ch->id,
+	migmux_session_fail(s, err, migmux_channel_device_index(ch), ch->id,
 			    "channel %u to %s broke while sending: error %d",
 			    ch->id, ch->peer, -err);
 }
@@ -248,7 +249,7 @@ static void send_frame(struct migmux_channel *ch)
 		broken(ch, n);
 		return;
 	}
-	note_block(ch, !n);
+	note_block(ch, frame, !n);
 	if (n && ch->offset == size)
 		frame_done(ch);
 }

@@ -25,7 +25,7 @@ void migmux_send_abandon(struct migmux_channel *ch);
 
 /* send_splice.c: the socket takes the pages */
 const struct migmux_send_ops *migmux_splice_choose(struct socket *sock);
-bool migmux_splice_memory(struct migmux_session *s);
+bool migmux_splice_reclaim(struct migmux_session *s);
 void migmux_splice_reclaim_work(struct work_struct *work);
 
 /* send_zerocopy.c: the socket takes the pages, and says when it is done with them */

@@ -104,17 +104,18 @@ const struct migmux_send_ops *migmux_splice_choose(struct socket *sock)
 /* --- frames that were lent --------------------------------------------------------------- */
 
 /**
- * migmux_splice_memory() - is there memory for a pump?
+ * migmux_splice_reclaim() - a pump has no memory: are frames back that were lent?
  * @s: the session
  *
- * If there is not, and frames are lent, pumps that stall are woken when one is back.
+ * If none is, pumps that stall are woken when one is.
  *
  * Context: the session's lock is held.
+ * Return: true if there were some.
  */
-bool migmux_splice_memory(struct migmux_session *s)
+bool migmux_splice_reclaim(struct migmux_session *s)
 {
 	lockdep_assert_held(&s->lock);
-	if (s->staging->nr_free || migmux_staging_reclaim(s->staging))
+	if (migmux_staging_reclaim(s->staging))
 		return true;
 	if (!list_empty(&s->staging->lent))
 		queue_delayed_work(migmux_wq, &s->reclaim_work, 1);
@@ -130,11 +131,11 @@ void migmux_splice_reclaim_work(struct work_struct *work)
 {
 	struct migmux_session *s = container_of(to_delayed_work(work),
 						struct migmux_session, reclaim_work);
-	bool memory;
+	bool back;
 
 	spin_lock(&s->lock);
-	memory = migmux_splice_memory(s);
+	back = migmux_splice_reclaim(s);
 	spin_unlock(&s->lock);
-	if (memory)
+	if (back)
 		migmux_session_wake_stalled(s);
 }

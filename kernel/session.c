@@ -106,6 +106,7 @@ struct migmux_session *migmux_session_create(void)
 	kref_init(&s->ref);
 	mutex_init(&s->mutex);
 	spin_lock_init(&s->lock);
+	INIT_LIST_HEAD(&s->shared);
 	init_waitqueue_head(&s->wq);
 	init_waitqueue_head(&s->buffer_wq);
 	migmux_events_init(&s->events);
@@ -260,7 +261,6 @@ static void detach_channels(struct migmux_session *s)
 		list_del_init(&ch->dev_node);
 		ch->session = NULL;
 		ch->device = NULL;
-		ch->carries = NULL;
 		if (!s->link)
 			migmux_channel_destroy(ch);
 	}

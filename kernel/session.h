@@ -51,6 +51,7 @@ struct net;
  * @channels: by index; those of a link are the link's
  * @nr_channels: elements of @channels
  * @next_channel: id of the next channel that is added
+ * @shared: channels of all devices; @mutex and @lock to change, either to look
  * @link: the attached link with a reference, or NULL
  * @role: what it does
  * @verdict: it waits for the peer's verdict, or gives one; constant once started
@@ -63,11 +64,16 @@ struct net;
  * @precopy: source: from VFIO_MIGMUX_SAVE_PRECOPY until the switchover
  * @recover: where devices go after a failure
  * @staging: memory for frames, from start to end; @lock to use
+ * @max_held: destination: frames that a device may hold, but for its next one; constant
+ *	once started
+ * @max_spill: destination: most bytes beyond staging; constant once started
  * @batch: the batch that runs, or ran last
  * @events: what read() returns
  * @wq: waiters for milestones and batches, and poll
  * @buffer_wq: threads of the VMM whose frame waits for memory
  * @lock: protects frames, queues, gathers, staging and the counts below
+ * @weights: source: sum over the devices that still read
+ * @spilled: destination: bytes beyond staging
  * @failed: the session fails: no mover starts another step, no arc begins
  * @ended: after a failure everything has stopped
  * @nr_quiesced: source: devices in a P2P state or beyond
@@ -102,6 +108,7 @@ struct migmux_session {
 	struct migmux_channel *channels[MIGMUX_MAX_CHANNELS];
 	u32 nr_channels;
 	u32 next_channel;
+	struct list_head shared;
 	struct migmux_link *link;
 	enum vfio_migmux_role role;
 	bool verdict;
@@ -113,12 +120,16 @@ struct migmux_session {
 	bool precopy;
 	u32 recover;
 	struct migmux_staging *staging;
+	u32 max_held;
+	u64 max_spill;
 	struct migmux_batch batch;
 	struct migmux_events events;
 	wait_queue_head_t wq;
 	wait_queue_head_t buffer_wq;
 
 	spinlock_t lock;	/* frames, queues, gathers, staging, counts */
+	u32 weights;
+	u64 spilled;
 	bool failed;
 	bool ended;
 	u32 nr_quiesced;

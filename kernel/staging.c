@@ -22,7 +22,8 @@
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
 
-#include "report.h"
+#include "device.h"
+#include "session.h"
 #include "staging.h"
 #include "trace.h"
 
@@ -266,14 +267,16 @@ void migmux_staging_drop(struct migmux_staging *staging)
 /**
  * migmux_staging_get() - take a free frame
  * @staging: the staging
- * @report: its peak is updated
+ * @dev: the device whose state it will carry
  *
  * Context: the session's lock is held.
  * Return: the frame, or NULL if there is none.
  */
 struct migmux_frame *migmux_staging_get(struct migmux_staging *staging,
-					struct migmux_report *report)
+					struct migmux_device *dev)
+	__must_hold(&dev->session->lock)
 {
+	struct migmux_report *report = dev->session->report;
 	struct migmux_frame *frame;
 	u64 used;
 
@@ -281,6 +284,8 @@ struct migmux_frame *migmux_staging_get(struct migmux_staging *staging,
 	if (!frame)
 		return NULL;
 	list_del_init(&frame->node);
+	frame->device = dev;
+	dev->held++;
 	staging->nr_free--;
 	used = (u64)(staging->nr_frames - staging->nr_free) * MIGMUX_WIRE_DATA_MAX;
 	spin_lock(&report->lock);
@@ -298,6 +303,7 @@ struct migmux_frame *migmux_staging_get(struct migmux_staging *staging,
  */
 void migmux_staging_put(struct migmux_staging *staging, struct migmux_frame *frame)
 {
+	frame->device->held--;
 	frame->device = NULL;
 	frame->bytes = 0;
 	frame->precopy = false;
@@ -343,17 +349,19 @@ void migmux_staging_lend(struct migmux_staging *staging, struct migmux_frame *fr
  * @staging: the staging
  *
  * Context: the session's lock is held.
- * Return: whether there is a free frame now.
+ * Return: whether there was one.
  */
 bool migmux_staging_reclaim(struct migmux_staging *staging)
 {
 	struct migmux_frame *frame, *next;
+	bool back = false;
 
 	list_for_each_entry_safe(frame, next, &staging->lent, node) {
 		if (!frame_is_ours(frame))
 			continue;
 		list_del(&frame->node);
 		migmux_staging_put(staging, frame);
+		back = true;
 	}
-	return staging->nr_free;
+	return back;
 }

@@ -12,7 +12,7 @@
 
 #include "frame.h"
 
-struct migmux_report;
+struct migmux_device;
 
 /*
  * Pages come in physically contiguous chunks: fewer, larger fragments for the
@@ -53,7 +53,7 @@ void migmux_staging_release(struct migmux_staging *staging);
 void migmux_staging_hold(struct migmux_staging *staging);
 void migmux_staging_drop(struct migmux_staging *staging);
 struct migmux_frame *migmux_staging_get(struct migmux_staging *staging,
-					struct migmux_report *report);
+					struct migmux_device *dev);
 void migmux_staging_put(struct migmux_staging *staging, struct migmux_frame *frame);
 void migmux_staging_lend(struct migmux_staging *staging, struct migmux_frame *frame);
 bool migmux_staging_reclaim(struct migmux_staging *staging);

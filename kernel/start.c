@@ -14,6 +14,7 @@
 #include "recv.h"
 #include "send.h"
 #include "session.h"
+#include "spill.h"
 #include "staging.h"
 #include "verify.h"
 
@@ -29,6 +30,8 @@ struct start {
 	u32 recover;
 	u32 timeout_ms;
 	u64 staging;
+	u64 max_queued;
+	u64 max_spill;
 	bool verdict;
 	bool verify;
 	bool no_p2p;
@@ -62,10 +65,13 @@ static int check(struct migmux_session *s, const struct start *how)
 	if (how->staging > migmux_staging_max())
 		return migmux_session_refuse(s, -ENOSPC, "staging of %llu bytes is over the limit of %llu",
 					     how->staging, migmux_staging_max());
+	if (how->max_spill > migmux_staging_max() && how->max_spill != VFIO_MIGMUX_NO_SPILL)
+		return migmux_session_refuse(s, -ENOSPC, "max_spill of %llu bytes is over the limit of %llu for staging",
+					     how->max_spill, migmux_staging_max());
 	if (how->role != VFIO_MIGMUX_ROLE_SOURCE)
 		return 0;
 	migmux_session_for_each_device(s, dev, i) {
-		if (!dev->nr_channels)
+		if (!dev->nr_channels && list_empty(&s->shared))
 			return migmux_session_refuse(s, -ENOTCONN, "device %u has no channel: add one for it",
 						     i);
 		if (!dev->adopted && in_precopy(dev))
@@ -79,6 +85,7 @@ static void reset_channel(struct migmux_session *s, struct migmux_channel *ch)
 {
 	ch->session = s;
 	ch->carries = NULL;
+	ch->seen = 0;
 	INIT_LIST_HEAD(&ch->queue);
 	ch->sched = (struct migmux_sched_chan) { };
 	ch->frame = NULL;
@@ -88,7 +95,8 @@ static void reset_channel(struct migmux_session *s, struct migmux_channel *ch)
 	ch->stalled = 0;
 	ch->blocked = 0;
 	ch->send_error = 0;
-	ch->ack_due = false;
+	ch->acks = 0;
+	ch->told = 0;
 	ch->verdict = false;
 	ch->confirmed = false;
 	ch->closed = false;
@@ -97,6 +105,7 @@ static void reset_channel(struct migmux_session *s, struct migmux_channel *ch)
 
 static int start_movers(struct migmux_session *s, const struct start *how)
 {
+	const u32 shared = list_count_nodes(&s->shared);
 	struct migmux_device *dev;
 	int err;
 	u32 i;
@@ -105,10 +114,11 @@ static int start_movers(struct migmux_session *s, const struct start *how)
 	for (i = 0; i < s->nr_channels; i++)
 		reset_channel(s, s->channels[i]);
 	migmux_session_for_each_device(s, dev, i) {
+		dev->held = 0;
 		spin_lock(&s->report->lock);
 		/* a destination counts the channels that turn out to be a device's */
 		dev->report->t.nr_channels = how->role == VFIO_MIGMUX_ROLE_SOURCE ?
-					     dev->nr_channels : 0;
+					     dev->nr_channels + shared : 0;
 		spin_unlock(&s->report->lock);
 		migmux_verify_begin(dev);
 		err = migmux_mover_start(&dev->mover, how->device_ops,
@@ -125,8 +135,32 @@ static int start_movers(struct migmux_session *s, const struct start *how)
 	return 0;
 }
 
+static u32 weights(struct migmux_session *s)
+{
+	struct migmux_device *dev;
+	u32 i, sum = 0;
+
+	migmux_session_for_each_device(s, dev, i)
+		sum += dev->weight;
+	return sum;
+}
+
+/* How much may wait in the module: see struct vfio_migmux_load. */
+static void set_limits(struct migmux_session *s, const struct start *how)
+{
+	const u32 frames = s->staging ? s->staging->nr_frames : 0;
+	const u64 queued = DIV_ROUND_UP_ULL(how->max_queued, MIGMUX_WIRE_DATA_MAX);
+
+	s->max_held = queued ? min_t(u64, queued, frames) : frames;
+	if (how->max_spill == VFIO_MIGMUX_NO_SPILL)
+		s->max_spill = 0;
+	else
+		s->max_spill = how->max_spill ?: (u64)frames * MIGMUX_WIRE_DATA_MAX;
+}
+
 static void set_role(struct migmux_session *s, const struct start *how)
 {
+	set_limits(s, how);
 	spin_lock(&s->report->lock);
 	s->report->role = how->role;
 	s->report->staging_budget = s->staging ?
@@ -141,6 +175,7 @@ static void set_role(struct migmux_session *s, const struct start *how)
 	s->no_config = how->no_config;
 	s->precopy = how->precopy;
 	s->recover = how->recover;
+	s->weights = weights(s);
 	s->nr_quiesced = 0;
 	s->nr_stopped = 0;
 	spin_unlock(&s->lock);
@@ -193,21 +228,34 @@ static int start_arcs(struct migmux_session *s, const struct start *how)
 	return 0;
 }
 
+/* Has a receiver taken more from its socket than the channel's init? */
+static bool has_received(const struct migmux_channel *ch)
+{
+	return ch->have || ch->seen || ch->rx > MIGMUX_RX_PREFIX;
+}
+
 /*
- * A pump that has its data file from before may have read from it already, and what
- * is read is lost: the session must not be started again.
+ * The session does not start, for a reason that was told. But movers ran: a pump that has
+ * its data file from before may have read from it, a receiver from its socket. What they
+ * have read is lost, so then the session must not be started again.
  */
 static void spoil(struct migmux_session *s, int err)
 {
+	struct vfio_migmux_last_error why = { .argsz = sizeof(why) };
 	struct migmux_device *dev;
+	bool spoilt = false;
 	u32 i;
 
 	migmux_session_for_each_device(s, dev, i)
-		if (dev->data_file)
-			migmux_session_fail(s, err, VFIO_MIGMUX_INDEX_NONE,
-					    VFIO_MIGMUX_INDEX_NONE,
-					    "cannot create threads for the data path: error %d",
-					    -err);
+		spoilt |= s->role == VFIO_MIGMUX_ROLE_SOURCE && dev->data_file;
+	for (i = 0; i < s->nr_channels; i++)
+		spoilt |= s->role == VFIO_MIGMUX_ROLE_DESTINATION &&
+			  has_received(s->channels[i]);
+	if (!spoilt)
+		return;
+	migmux_ioctl_last_error(s, &why);
+	migmux_session_fail(s, err, VFIO_MIGMUX_INDEX_NONE, VFIO_MIGMUX_INDEX_NONE,
+			    "%s", (const char *)why.text);
 }
 
 static int start(struct migmux_session *s, const struct start *how)
@@ -237,7 +285,6 @@ static int start(struct migmux_session *s, const struct start *how)
 	if (err) {
 		migmux_session_refuse(s, err, "cannot create threads for the data path: error %d",
 				      -err);
-		spoil(s, err);
 		goto err_stop;
 	}
 	err = start_arcs(s, how);
@@ -247,6 +294,8 @@ static int start(struct migmux_session *s, const struct start *how)
 
 err_stop:
 	migmux_session_stop_movers(s);
+	spoil(s, err);
+	migmux_spill_drop(s);
 	unset_role(s);
 	migmux_staging_release(s->staging);
 	s->staging = NULL;
@@ -374,6 +423,8 @@ int migmux_session_load(struct migmux_session *s,
 		.recover = args->recover,
 		.timeout_ms = args->timeout_ms,
 		.staging = args->staging,
+		.max_queued = args->max_queued,
+		.max_spill = args->max_spill,
 		.verdict = args->flags & VFIO_MIGMUX_LOAD_VERDICT,
 		.verify = args->flags & VFIO_MIGMUX_LOAD_VERIFY,
 		.no_p2p = args->flags & VFIO_MIGMUX_LOAD_NO_P2P,

@@ -59,7 +59,7 @@ static struct migmux_report_device *line(struct migmux_member *m, u32 from, u32 
 	if (!set->report)
 		return NULL;
 	if (m->timeline != set->report->id) {
-		m->line = migmux_report_device_add(set->report, m->name, "", 0);
+		m->line = migmux_report_device_add(set->report, m->name, "", 0, 0);
 		m->timeline = set->report->id;
 		m->began = false;
 		m->over = false;

@@ -59,7 +59,7 @@ static void verdict_missing(struct migmux_channel *ch, int err)
 {
 	if (ch->send_error)
 		migmux_session_fail(ch->session, ch->send_error,
-				    ch->device->index, ch->id,
+				    migmux_channel_device_index(ch), ch->id,
 				    "channel %u to %s broke while sending: error %d",
 				    ch->id, ch->peer, -ch->send_error);
 	else
@@ -149,7 +149,7 @@ static void verdict_good(struct migmux_channel *ch,
 	early = !all_queued_locked(s);
 	if (!early)
 		err = migmux_verify_hear_locked(s, dev, result);
-	if (!early && !err) {
+	if (!early && !err && ++ch->told == migmux_verify_verdicts(ch)) {
 		WRITE_ONCE(ch->verdict, true);
 		s->nr_verdicts++;
 	}
@@ -325,12 +325,12 @@ void migmux_verdict_send(struct migmux_channel *ch)
 	struct migmux_wire_result good = { .reason = "loaded" };
 	int ret;
 
-	migmux_verify_say(ch->carries, &good);
+	migmux_verify_say(ch, &good);
 	migmux_wire_verdict_encode((void *)ch->buf, &good);
 	ret = migmux_channel_reply(ch, ch->buf, sizeof(struct migmux_wire_verdict));
-	if (ret == 1)
+	if (ret == 1 && ++ch->told == migmux_verify_verdicts(ch))
 		ch->rx = MIGMUX_RX_CONFIRM;
-	else if (ret != -EAGAIN)
+	else if (ret < 0 && ret != -EAGAIN)
 		migmux_session_fail(ch->session, ret, VFIO_MIGMUX_INDEX_NONE, ch->id,
 				    "channel %u from %s broke before the verdict was sent",
 				    ch->id, ch->peer);

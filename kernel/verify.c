@@ -77,16 +77,45 @@ bool migmux_verify_agreed(struct migmux_channel *ch)
 }
 
 /**
+ * migmux_verify_verdicts() - how many good verdicts are there on a channel?
+ * @ch: the channel, of either end
+ *
+ * Return: 1, but one for each device on a channel that all share, if both ends verify.
+ */
+u32 migmux_verify_verdicts(const struct migmux_channel *ch)
+{
+	return ch->session->verify && !ch->device ? migmux_session_live(ch->session) : 1;
+}
+
+/* The device of which the channel's next verdict tells; NULL if it carried nothing. */
+static const struct migmux_device *subject(const struct migmux_channel *ch)
+{
+	const struct migmux_device *dev;
+	u32 i, n = 0;
+
+	if (ch->device)
+		return ch->carries;
+	migmux_session_for_each_device(ch->session, dev, i)
+		if (n++ == ch->told)
+			return dev;
+	return NULL;
+}
+
+/**
  * migmux_verify_say() - destination: put a device's CRC into a good verdict
- * @dev: the device that the verdict's channel carries, or NULL
+ * @ch: the channel that the verdict is for
  * @result: the verdict
  *
- * Context: all devices are loaded.
+ * Context: the channel's mover; all devices are loaded.
  */
-void migmux_verify_say(const struct migmux_device *dev,
-		       struct migmux_wire_result *result)
+void migmux_verify_say(const struct migmux_channel *ch, struct migmux_wire_result *result)
 {
-	if (!dev || !dev->session->verify)
+	const struct migmux_device *dev;
+
+	if (!ch->session->verify)
+		return;
+	dev = subject(ch);
+	if (!dev)
 		return;
 	result->verified = true;
 	result->crc = ~dev->crc;

@@ -17,8 +17,8 @@ void migmux_verify_begin(struct migmux_device *dev);
 void migmux_verify_add(struct migmux_device *dev, const struct migmux_frame *frame,
 		       size_t offset, size_t bytes);
 bool migmux_verify_agreed(struct migmux_channel *ch);
-void migmux_verify_say(const struct migmux_device *dev,
-		       struct migmux_wire_result *result);
+u32 migmux_verify_verdicts(const struct migmux_channel *ch);
+void migmux_verify_say(const struct migmux_channel *ch, struct migmux_wire_result *result);
 int migmux_verify_hear_locked(struct migmux_session *s, struct migmux_device *dev,
 			      const struct migmux_wire_result *result);
 struct migmux_device *migmux_verify_wrong_locked(struct migmux_session *s);

@@ -27,10 +27,17 @@ int session_call(int fd, unsigned long cmd, void *arg)
 /* The index of the new device, or -errno. */
 int session_device_add(int fd, int device_fd, const char *idstr, __u32 instance)
 {
+	return session_device_add_weighted(fd, device_fd, idstr, instance, 0);
+}
+
+int session_device_add_weighted(int fd, int device_fd, const char *idstr, __u32 instance,
+				__u32 weight)
+{
 	struct vfio_migmux_device_add add = {
 		.argsz = sizeof(add),
 		.device_fd = device_fd,
 		.instance_id = instance,
+		.weight = weight,
 	};
 	int ret;
 
@@ -63,15 +70,28 @@ int session_channel_add(int fd, int sock, __u32 device)
 }
 
 /* The number of channels, or -errno. */
-int session_link_attach(int fd, const char *name)
+static int link_attach(int fd, __u32 flags, const char *name)
 {
-	struct vfio_migmux_link_attach attach = { .argsz = sizeof(attach) };
+	struct vfio_migmux_link_attach attach = {
+		.argsz = sizeof(attach),
+		.flags = flags,
+	};
 	int ret;
 
 	/* may fill it without a NUL */
 	memcpy(attach.name, name, strnlen(name, sizeof(attach.name)));
 	ret = session_call(fd, VFIO_MIGMUX_LINK_ATTACH, &attach);
 	return ret ? ret : (int)attach.nr_channels;
+}
+
+int session_link_attach(int fd, const char *name)
+{
+	return link_attach(fd, 0, name);
+}
+
+int session_link_attach_shared(int fd, const char *name)
+{
+	return link_attach(fd, VFIO_MIGMUX_LINK_ATTACH_SHARED, name);
 }
 
 int session_save(int fd, __u32 flags, __u32 recover, __u64 staging)
@@ -88,11 +108,19 @@ int session_save(int fd, __u32 flags, __u32 recover, __u64 staging)
 
 int session_load(int fd, __u32 flags, __u32 recover, __u64 staging)
 {
+	return session_load_limited(fd, flags, recover, staging, 0, 0);
+}
+
+int session_load_limited(int fd, __u32 flags, __u32 recover, __u64 staging,
+			 __u64 max_queued, __u64 max_spill)
+{
 	struct vfio_migmux_load load = {
 		.argsz = sizeof(load),
 		.flags = flags,
 		.recover = recover,
 		.staging = staging,
+		.max_queued = max_queued,
+		.max_spill = max_spill,
 	};
 
 	return session_call(fd, VFIO_MIGMUX_LOAD, &load);

@@ -34,11 +34,16 @@
 int session_open(void);
 int session_call(int fd, unsigned long cmd, void *arg);
 int session_device_add(int fd, int device_fd, const char *idstr, __u32 instance);
+int session_device_add_weighted(int fd, int device_fd, const char *idstr, __u32 instance,
+				__u32 weight);
 int session_device_remove(int fd, __u32 index);
 int session_channel_add(int fd, int sock, __u32 device);
 int session_link_attach(int fd, const char *name);
+int session_link_attach_shared(int fd, const char *name);
 int session_save(int fd, __u32 flags, __u32 recover, __u64 staging);
 int session_load(int fd, __u32 flags, __u32 recover, __u64 staging);
+int session_load_limited(int fd, __u32 flags, __u32 recover, __u64 staging,
+			 __u64 max_queued, __u64 max_spill);
 int session_load_payload(int fd, __u32 flags, const char *idstr, const void *payload,
 			 __u32 size);
 int session_load_buffer(int fd, __u32 flags, const char *idstr, __u32 idx, bool config,

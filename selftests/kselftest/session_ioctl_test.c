@@ -21,10 +21,11 @@ static const struct {
 	bool out;
 } ioctls[] = {
 	IOCTL(GET_INFO, info, 0, NO_RESERVED, true, true),
-	IOCTL(DEVICE_ADD, device_add, 0, NO_RESERVED, false, true),
+	IOCTL(DEVICE_ADD, device_add, 0, RESERVED(device_add), false, true),
 	IOCTL(DEVICE_REMOVE, device_remove, 0, RESERVED(device_remove), false, false),
 	IOCTL(CHANNEL_ADD, channel_add, 0, RESERVED(channel_add), false, true),
-	IOCTL(LINK_ATTACH, link_attach, 0, RESERVED(link_attach), false, true),
+	IOCTL(LINK_ATTACH, link_attach, VFIO_MIGMUX_LINK_ATTACH_SHARED, RESERVED(link_attach),
+	      false, true),
 	IOCTL(SET_STATE, set_state, VFIO_MIGMUX_SET_STATE_ASYNC | VFIO_MIGMUX_SET_STATE_NO_P2P,
 	      NO_RESERVED, false, true),
 	IOCTL(SAVE, save, VFIO_MIGMUX_SAVE_VERDICT | VFIO_MIGMUX_SAVE_NO_P2P |

@@ -86,6 +86,32 @@ TEST_F(link, refused)
 	EXPECT_EQ(0, nl_link_del(&self->nl, "l"));
 }
 
+TEST_F(link, dealt_out_by_weight)
+{
+	struct _test_data_vmm *vmm = &self->vmm;
+	struct timeline t;
+
+	ASSERT_EQ(0, link_make(self, "l", 4));
+	ASSERT_EQ(0, session_device_add_weighted(vmm->fd, vmm->dev[0].fd, idstrs[0], 0, 5));
+	ASSERT_EQ(1, session_device_add_weighted(vmm->fd, vmm->dev[1].fd, idstrs[1], 0, 15));
+	EXPECT_EQ(4, session_link_attach(vmm->fd, "l"));
+	ASSERT_EQ(0, session_timeline(vmm->fd, &t));
+	EXPECT_EQ(1, t.dev[0].nr_channels);
+	EXPECT_EQ(3, t.dev[1].nr_channels);
+}
+
+TEST_F(link, shared)
+{
+	struct _test_data_vmm *vmm = &self->vmm;
+
+	ASSERT_EQ(0, link_make(self, "l", 1));
+	ASSERT_EQ(0, session_device_add(vmm->fd, vmm->dev[0].fd, idstrs[0], 0));
+	ASSERT_EQ(1, session_device_add(vmm->fd, vmm->dev[1].fd, idstrs[1], 0));
+	EXPECT_EQ(1, session_link_attach_shared(vmm->fd, "l"));
+	EXPECT_EQ(0, session_save(vmm->fd, 0, RUNNING, 0));
+	EXPECT_EQ(0, peer_drain(self->peer, 1, 2));
+}
+
 TEST_F(link, attached)
 {
 	struct _test_data_vmm *vmm = &self->vmm;

@@ -339,7 +339,6 @@ TEST_F(source, never_reads)
 	struct timeline t;
 	__u64 start;
 
-	/* the other must leave some of the memory to it */
 	ASSERT_EQ(0, attr_write_num(VMM->dev[0].addr, "state_size", 32 * MIB));
 	ASSERT_EQ(0, attr_write_num(VMM->dev[1].addr, "state_size", 1000));
 	ASSERT_EQ(0, session_save(VMM->fd, VFIO_MIGMUX_SAVE_VERDICT, RUNNING, 2 * MIB));
@@ -352,6 +351,25 @@ TEST_F(source, never_reads)
 	start = now_ns();
 	EXPECT_EQ(0, session_abort(VMM->fd, RUNNING));
 	EXPECT_GT(2000000000ULL, now_ns() - start);
+	check_failed(_metadata, VMM, ECANCELED, "aborted", NO_INDEX, NO_INDEX);
+}
+
+/* A device whose channel is stuck does not keep the others from what they need. */
+TEST_F(source, never_reads_of_one)
+{
+	struct timeline t;
+
+	ASSERT_EQ(0, attr_write_num(VMM->dev[0].addr, "state_size", 32 * MIB));
+	ASSERT_EQ(0, attr_write_num(VMM->dev[1].addr, "state_size", 16 * MIB));
+	/* the first has taken all that it can get before the other begins */
+	ASSERT_EQ(0, attr_write(VMM->dev[1].addr, "arcs", "STOP>STOP_COPY=500"));
+	ASSERT_EQ(0, session_save(VMM->fd, VFIO_MIGMUX_SAVE_VERDICT, RUNNING, 4 * MIB));
+	ASSERT_EQ(0, peer_drain(&CH[1], 1, 1));
+	ASSERT_EQ(0, session_timeline(VMM->fd, &t));
+	EXPECT_LE(16 * MIB, t.dev[1].bytes);
+	EXPECT_GT(32 * MIB, t.dev[0].bytes);
+	EXPECT_LT(0, t.dev[0].stall_staging_ns + t.dev[0].stall_wire_ns);
+	EXPECT_EQ(0, session_abort(VMM->fd, RUNNING));
 	check_failed(_metadata, VMM, ECANCELED, "aborted", NO_INDEX, NO_INDEX);
 }
 

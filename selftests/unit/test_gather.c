@@ -235,21 +235,47 @@ TEST_F(gather, rising_channel)
 
 TEST_F(gather, admission)
 {
-	EXPECT_FALSE(migmux_gather_admit(&self->g, 0, 0));
-	EXPECT_TRUE(migmux_gather_admit(&self->g, 0, 1));
-	EXPECT_FALSE(migmux_gather_admit(&self->g, 1, 1));
-	EXPECT_TRUE(migmux_gather_admit(&self->g, 1, 2));
+	EXPECT_FALSE(migmux_gather_admit(&self->g, 0, 0, false));
+	EXPECT_TRUE(migmux_gather_admit(&self->g, 0, 1, false));
+	EXPECT_FALSE(migmux_gather_admit(&self->g, 1, 1, false));
+	EXPECT_TRUE(migmux_gather_admit(&self->g, 1, 2, false));
 	CLAIM(0);
 	READY(0);
-	EXPECT_FALSE(migmux_gather_admit(&self->g, 1, 1));
+	EXPECT_FALSE(migmux_gather_admit(&self->g, 1, 1, false));
 	POP(0);
-	EXPECT_TRUE(migmux_gather_admit(&self->g, 1, 1));
+	EXPECT_TRUE(migmux_gather_admit(&self->g, 1, 1, false));
 	/* Doomed frames must not wait for what may never come. */
 	CONFIG(5);
-	EXPECT_TRUE(migmux_gather_admit(&self->g, 0, 1));
-	EXPECT_FALSE(migmux_gather_admit(&self->g, 4, 1));
-	EXPECT_TRUE(migmux_gather_admit(&self->g, 5, 1));
-	EXPECT_TRUE(migmux_gather_admit(&self->g, 6, 1));
+	EXPECT_TRUE(migmux_gather_admit(&self->g, 0, 1, false));
+	EXPECT_FALSE(migmux_gather_admit(&self->g, 4, 1, false));
+	EXPECT_TRUE(migmux_gather_admit(&self->g, 5, 1, false));
+	EXPECT_TRUE(migmux_gather_admit(&self->g, 6, 1, false));
+}
+
+TEST_F(gather, a_full_device_gets_only_its_next_frame)
+{
+	EXPECT_TRUE(migmux_gather_admit(&self->g, 0, 1, true));
+	EXPECT_FALSE(migmux_gather_admit(&self->g, 1, 9, true));
+	CLAIM(0);
+	READY(0);
+	POP(0);
+	EXPECT_TRUE(migmux_gather_admit(&self->g, 1, 1, true));
+	EXPECT_FALSE(migmux_gather_admit(&self->g, 1, 0, true));
+}
+
+TEST_F(gather, it_moves_while_the_next_frame_is_here_or_comes)
+{
+	EXPECT_FALSE(migmux_gather_moves(&self->g));
+	CLAIM(1);
+	READY(1);
+	EXPECT_FALSE(migmux_gather_moves(&self->g));
+	CLAIM(0);
+	EXPECT_TRUE(migmux_gather_moves(&self->g));
+	READY(0);
+	POP(0);
+	EXPECT_TRUE(migmux_gather_moves(&self->g));
+	POP(1);
+	EXPECT_FALSE(migmux_gather_moves(&self->g));
 }
 
 TEST_F(gather, drop_empties)

@@ -4,8 +4,9 @@
  * channels each, a source with few slots, a destination with fewer, and a
  * scheduler that is out to get them.  It must never come to a stop before all
  * is loaded, never hand out of order, never use more slots than there are.
- * Two controls break one premise each of the proof in gather.c and must get
- * stuck, or the model could not see a deadlock at all.
+ * Controls break one premise each of the proof in gather.c and must get stuck, or
+ * the model could not see a deadlock at all. And what the controls get stuck with
+ * must go through where frames are spilled, but for a cap that is too low.
  */
 #include <kselftest_harness.h>
 #include "gather.h"
@@ -18,12 +19,14 @@ enum rules {
 	NO_RESERVE,	/* any frame takes any slot */
 	SHARED,		/* channels carry frames of all devices */
 	MERGED,		/* as SHARED, but queued some time after numbering */
+	SPILL,		/* as MERGED, with memory beyond the slots */
+	SPILL_LITTLE,	/* but only for one frame */
 };
 
 struct frame {
 	struct migmux_gather_node node;	/* first: the model casts back */
 	u32 dev, idx;
-	bool config;
+	bool config, spilled;
 };
 
 struct chan {
@@ -38,6 +41,7 @@ struct dev {
 	struct frame frames[MAX_FRAMES + 1];
 	struct frame *feeding;
 	u32 nr_data, pumped, fed;
+	u32 held, max_held;
 };
 
 struct model {
@@ -47,7 +51,8 @@ struct model {
 	struct chan chans[NR_CHANS];
 	struct chan lanes[NR_CHANS];	/* MERGED: what waits for a channel */
 	u32 prio[2 * NR_CHANS + 2 * MAX_DEVS];
-	bool wrong;
+	u32 spilled, max_spilled;
+	bool wrong, full;
 };
 
 static u32 seed;
@@ -75,7 +80,7 @@ static bool step_pump(struct model *m, struct dev *d)
 		return false;
 	if (m->mode == SHARED)
 		c = &m->chans[to];
-	else if (m->mode == MERGED)
+	else if (m->mode >= MERGED)
 		c = &m->lanes[f->dev * MAX_CHANS + to];
 	else
 		c = &m->chans[f->dev * MAX_CHANS + to];
@@ -102,7 +107,27 @@ static bool admitted(struct model *m, struct frame *f)
 		return true;
 	if (m->mode == NO_RESERVE)
 		return m->free_slots > 0;
-	return migmux_gather_admit(&m->devs[f->dev].g, f->idx, m->free_slots);
+	return migmux_gather_admit(&m->devs[f->dev].g, f->idx, m->free_slots,
+				   m->devs[f->dev].held >= m->devs[f->dev].max_held);
+}
+
+/* As spill.c does it: nothing moves, so what is behind the frame is needed. */
+static bool spilled(struct model *m, struct frame *f)
+{
+	u32 d;
+
+	if (m->mode < SPILL)
+		return false;
+	for (d = 0; d < m->nr_devs; d++)
+		if (m->devs[d].feeding || migmux_gather_moves(&m->devs[d].g))
+			return false;
+	if (m->spilled == m->max_spilled) {
+		m->full = true;
+		return false;
+	}
+	m->spilled++;
+	f->spilled = true;
+	return true;
 }
 
 /* A receiver: header, wait for a slot, data. */
@@ -115,18 +140,19 @@ static bool step_chan(struct model *m, struct chan *c)
 		return false;
 	switch (c->state) {
 	case IDLE:
-		if (m->mode != SHARED && m->mode != MERGED)
+		if (m->mode < SHARED)
 			expect(m, !migmux_gather_rise(&c->floor, f->idx, &fault));
 		c->state = WAITING;
 		return true;
 	case WAITING:
-		if (!admitted(m, f))
+		if (!admitted(m, f) && !spilled(m, f))
 			return false;
 		expect(m, !migmux_gather_claim(&m->devs[f->dev].g, &f->node,
 					       f->idx, f->config, &fault));
-		if (!f->config) {
+		if (!f->config && !f->spilled) {
 			expect(m, m->free_slots > 0);
 			m->free_slots--;
+			m->devs[f->dev].held++;
 		}
 		c->state = RECEIVING;
 		return true;
@@ -144,10 +170,20 @@ static bool step_chan(struct model *m, struct chan *c)
 /* A feed: hand out, later free the slot. */
 static bool step_feed(struct model *m, struct dev *d)
 {
+	struct frame *f = (struct frame *)migmux_gather_peek(&d->g);
+
 	if (d->feeding) {
 		d->feeding = NULL;
 		m->free_slots++;
+		d->held--;
 		return true;
+	}
+	if (f && f->spilled) {
+		if (!m->free_slots)
+			return false;
+		m->free_slots--;
+		d->held++;
+		m->spilled--;
 	}
 	d->feeding = (struct frame *)migmux_gather_pop(&d->g);
 	if (!d->feeding)
@@ -183,9 +219,11 @@ static void model_init(struct model *m, enum rules mode)
 	m->free_slots = m->slots;
 	m->source_slots = 1 + rnd(12);
 	m->source_free = m->source_slots;
+	m->max_spilled = mode == SPILL_LITTLE ? 1 : MAX_DEVS * MAX_FRAMES;
 	for (d = 0; d < m->nr_devs; d++) {
 		migmux_gather_init(&m->devs[d].g);
 		m->devs[d].nr_data = rnd(MAX_FRAMES + 1);
+		m->devs[d].max_held = 1 + rnd(m->slots);
 		for (i = 0; i <= m->devs[d].nr_data; i++) {
 			m->devs[d].frames[i].dev = d;
 			m->devs[d].frames[i].idx = i;
@@ -235,7 +273,7 @@ static bool model_step(struct model *m, u32 spite)
 	return false;
 }
 
-enum outcome { LOADED, STUCK, WRONG };
+enum outcome { LOADED, STUCK, FULL, WRONG };
 
 static enum outcome model_run(struct model *m, enum rules mode, u32 s)
 {
@@ -250,10 +288,13 @@ static enum outcome model_run(struct model *m, enum rules mode, u32 s)
 		expect(m, m->source_free <= m->source_slots);
 		if (m->wrong)
 			return WRONG;
+		/* the session fails */
+		if (m->full)
+			return FULL;
 	}
 	if (!model_complete(m))
-		return STUCK;
-	expect(m, m->free_slots == m->slots);
+		return m->full ? FULL : STUCK;
+	expect(m, m->free_slots == m->slots && !m->spilled);
 	return m->wrong ? WRONG : LOADED;
 }
 
@@ -267,14 +308,14 @@ static enum outcome model_run(struct model *m, enum rules mode, u32 s)
 			       __s, __m.nr_devs, __m.nr_chans, __m.slots); \
 } while (0)
 
-static u32 count_stuck(enum rules mode, u32 seeds)
+static u32 count(enum outcome what, enum rules mode, u32 seeds)
 {
 	static struct model m;
-	u32 s, stuck = 0;
+	u32 s, n = 0;
 
 	for (s = 1; s <= seeds; s++)
-		stuck += model_run(&m, mode, s) == STUCK;
-	return stuck;
+		n += model_run(&m, mode, s) == what;
+	return n;
 }
 
 TEST(dedicated_channels_never_get_stuck)
@@ -289,12 +330,24 @@ TEST(shared_channels_in_one_order_never_get_stuck)
 
 TEST(control_without_the_reserve_it_gets_stuck)
 {
-	EXPECT_LT(0, count_stuck(NO_RESERVE, 1000));
+	EXPECT_LT(0, count(STUCK, NO_RESERVE, 1000));
 }
 
 TEST(control_shared_channels_without_order_get_stuck)
 {
-	EXPECT_LT(0, count_stuck(MERGED, 1000));
+	EXPECT_LT(0, count(STUCK, MERGED, 1000));
+}
+
+TEST(shared_channels_without_order_spill)
+{
+	EXPECT_ALL_LOADED(SPILL, 3000);
+}
+
+TEST(a_cap_that_is_too_low_ends_it_and_never_hangs)
+{
+	EXPECT_LT(0, count(FULL, SPILL_LITTLE, 3000));
+	EXPECT_EQ(0, count(STUCK, SPILL_LITTLE, 3000));
+	EXPECT_EQ(0, count(WRONG, SPILL_LITTLE, 3000));
 }
 
 TEST_HARNESS_MAIN

@@ -83,4 +83,82 @@ TEST(spreads_evenly)
 		EXPECT_EQ(100000, l.chan[i].queued);
 }
 
+TEST(memory_is_shared_by_weight)
+{
+	EXPECT_EQ(32, migmux_sched_share(32, 1, 1));
+	EXPECT_EQ(8, migmux_sched_share(32, 1, 4));
+	EXPECT_EQ(24, migmux_sched_share(32, 3, 4));
+	EXPECT_EQ(10, migmux_sched_share(32, 1, 3));
+	EXPECT_EQ(65536, migmux_sched_share(65536, MIGMUX_WEIGHT_MAX, MIGMUX_WEIGHT_MAX));
+}
+
+TEST(each_device_may_have_one_frame)
+{
+	EXPECT_EQ(1, migmux_sched_share(1, 1, 4));
+	EXPECT_EQ(1, migmux_sched_share(4, 1, 64 * MIGMUX_WEIGHT_MAX));
+}
+
+/* All shares together never need more than there is, if there is a frame for each. */
+TEST(shares_leave_none_without)
+{
+	u32 slots, a, b, c;
+
+	for (slots = 3; slots < 40; slots++)
+		for (a = 1; a < 6; a++)
+			for (b = 1; b < 6; b++) {
+				c = migmux_sched_share(slots, a, a + b + 1) +
+				    migmux_sched_share(slots, b, a + b + 1) +
+				    migmux_sched_share(slots, 1, a + b + 1);
+				/* a share of less than one is one */
+				EXPECT_LE(c, slots + 2);
+				if (slots >= a + b + 1)
+					EXPECT_LE(c, slots);
+			}
+}
+
+struct hand {
+	u32 channels, weight;
+};
+
+static void deal(struct hand *hands, u32 n, u32 channels)
+{
+	u32 i, best;
+
+	while (channels--) {
+		best = 0;
+		for (i = 1; i < n; i++)
+			if (migmux_sched_poorer(hands[i].channels, hands[i].weight,
+						hands[best].channels, hands[best].weight))
+				best = i;
+		hands[best].channels++;
+	}
+}
+
+TEST(equals_get_channels_in_turn)
+{
+	struct hand hands[3] = { { 0, 5 }, { 0, 5 }, { 0, 5 } };
+
+	deal(hands, 3, 2);
+	EXPECT_EQ(1, hands[0].channels);
+	EXPECT_EQ(1, hands[1].channels);
+	EXPECT_EQ(0, hands[2].channels);
+	deal(hands, 3, 2);
+	EXPECT_EQ(2, hands[0].channels);
+	EXPECT_EQ(1, hands[2].channels);
+}
+
+TEST(channels_follow_weights_and_all_get_one)
+{
+	struct hand hands[3] = { { 0, 1000 }, { 0, 1 }, { 0, 3 } };
+	struct hand even[2] = { { 0, 1 }, { 0, 3 } };
+
+	deal(hands, 3, 3);
+	EXPECT_EQ(1, hands[0].channels);
+	EXPECT_EQ(1, hands[1].channels);
+	EXPECT_EQ(1, hands[2].channels);
+	deal(even, 2, 8);
+	EXPECT_EQ(2, even[0].channels);
+	EXPECT_EQ(6, even[1].channels);
+}
+
 TEST_HARNESS_MAIN

@@ -103,6 +103,11 @@ struct vfio_migmux_info {
  *	the same; QEMU uses the device's path in the VM, "0000:00:04.0/vfio"
  * @index: out: the device's index in this session, counted from 0
  * @migration_flags: out: VFIO_MIGRATION_* of the device
+ * @weight: 1 to 1000, 0 is 1: how much of the channels of a link that
+ *	VFIO_MIGMUX_LINK_ATTACH deals out, of channels that devices share, and of the
+ *	source's staging the device gets, in relation to the weights of the others. Of
+ *	no effect on a destination
+ * @reserved: must be 0
  *
  * The device is hooked as long as it is in the session, and its file stays
  * open. Only before VFIO_MIGMUX_SAVE or VFIO_MIGMUX_LOAD.
@@ -120,6 +125,8 @@ struct vfio_migmux_device_add {
 	__u8 idstr[VFIO_MIGMUX_IDSTR_SIZE];
 	__u32 index;
 	__u32 migration_flags;
+	__u32 weight;
+	__u32 reserved;
 };
 
 #define VFIO_MIGMUX_DEVICE_ADD		_IO(VFIO_MIGMUX_TYPE, 0x01)
@@ -151,12 +158,19 @@ struct vfio_migmux_device_remove {
  * @socket_fd: a connected stream socket; the session takes a reference, the
  *	caller may close its descriptor and must not read or write the socket
  * @device: the device whose frames a source sends here; on a destination any
- *	device of the session: the first frame that arrives says whose channel it is
+ *	device of the session: the first frame that arrives says whose channel it is.
+ *	VFIO_MIGMUX_INDEX_NONE: a channel that all devices share
  * @index: out: the channel's index in this session, counted from 0
  * @reserved: must be 0
  *
  * Only before VFIO_MIGMUX_SAVE or VFIO_MIGMUX_LOAD. Sockets are TCP (IPv4 or
  * IPv6, with kernel TLS or without), MPTCP, AF_UNIX or AF_VSOCK.
+ *
+ * A session can have both kinds of channels; each frame takes the least busy one of
+ * those that its device may use. Dedicated ones are better where there are enough: on a
+ * shared one a slow device can hold up the others, and a peer that puts frames on it in
+ * a bad order can make the destination fail (max_spill of struct vfio_migmux_load). Both
+ * ends must agree which channels are shared.
  *
  * Errors beside the common ones: ENOTSOCK, EPROTOTYPE, ENOTCONN, EAFNOSUPPORT,
  * EEXIST, ENOENT (no such device), ENOSPC.
@@ -175,23 +189,27 @@ struct vfio_migmux_channel_add {
 /**
  * struct vfio_migmux_link_attach - VFIO_MIGMUX_LINK_ATTACH
  * @argsz: size of this structure
- * @flags: must be 0
+ * @flags: VFIO_MIGMUX_LINK_ATTACH_*
  * @name: name of a link in the session's network namespace, NUL-terminated
  * @nr_channels: out: how many channels the session got
  * @reserved: must be 0
  *
  * Takes all channels of a link that "vfmig link" (generic netlink) made, and
- * deals them out to the session's devices in turn: call it after the devices are
- * added. The link is busy until the session ends; afterwards it can be attached
+ * deals them out to the session's devices by their weights, in turn if all weigh the
+ * same: call it after the devices are added. With VFIO_MIGMUX_LINK_ATTACH_SHARED all
+ * devices share all channels.
+ *
+ * The link is busy until the session ends; afterwards it can be attached
  * again if the session completed, and is dead if it did not.
  *
  * Errors beside the common ones: ENOENT (no such link); EBUSY (another session
- * has it); ENOTCONN (the link is dead); EINVAL (fewer channels than devices, or
- * no device yet).
+ * has it); ENOTCONN (the link is dead); EINVAL (fewer channels than devices, which do
+ * not share them; or no device yet).
  */
 struct vfio_migmux_link_attach {
 	__u32 argsz;
 	__u32 flags;
+#define VFIO_MIGMUX_LINK_ATTACH_SHARED	(1 << 0)
 	__u8 name[VFIO_MIGMUX_LINK_NAME_SIZE];
 	__u32 nr_channels;
 	__u32 reserved;
@@ -368,6 +386,13 @@ struct vfio_migmux_save {
  * @timeout_ms: for the arcs to RESUMING, as in struct vfio_migmux_set_state
  * @staging: most bytes of state that wait in the module, rounded up to whole
  *	frames; 0 is the default. A slow device then slows the sender down
+ * @max_queued: most bytes of @staging for the frames of one device, rounded up to whole
+ *	frames; 0 is all. The next one in order is always let in, and does not count. So a slow device leaves room for others. Of shared channels it
+ *	may hold one up with that
+ * @max_spill: most bytes beyond @staging for frames that came by shared channels before
+ *	their time, when one that is needed can only be behind them; 0 is as much as
+ *	@staging, VFIO_MIGMUX_NO_SPILL none. The session fails (ENOBUFS) where that does
+ *	not do. A source of this module never needs it
  *
  * Takes all devices to RESUMING and starts to receive. Returns when the devices
  * are there and the receivers run (milestone READY). Each device goes to STOP
@@ -402,6 +427,9 @@ struct vfio_migmux_load {
 	__u32 recover;
 	__u32 timeout_ms;
 	__aligned_u64 staging;
+	__aligned_u64 max_queued;
+	__aligned_u64 max_spill;
+#define VFIO_MIGMUX_NO_SPILL		0xffffffffffffffffULL
 };
 
 #define VFIO_MIGMUX_LOAD		_IO(VFIO_MIGMUX_TYPE, 0x07)
@@ -565,6 +593,8 @@ struct vfio_migmux_timeline_device {
  * @device_size: in: size of one element of @devices
  * @nr_devices: in: room in @devices; out: devices in the session
  * @devices: user address of an array of struct vfio_migmux_timeline_device
+ * @spill_peak: out: most bytes beyond staging in use at once, see max_spill of
+ *	struct vfio_migmux_load
  *
  * A consistent copy, at any time, without disturbing the movers.
  */
@@ -578,6 +608,7 @@ struct vfio_migmux_timeline {
 	__u32 device_size;
 	__u32 nr_devices;
 	__aligned_u64 devices;
+	__aligned_u64 spill_peak;
 };
 
 #define VFIO_MIGMUX_TIMELINE		_IO(VFIO_MIGMUX_TYPE, 0x0c)
