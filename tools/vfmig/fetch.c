@@ -100,6 +100,7 @@ static void fetch_session_device(struct nlattr *nest, struct session_device *dev
 	dev->t.state = attr_u32(tb, VFIO_MIGMUX_A_SESSION_DEVICE_STATE);
 	dev->t.error = (int32_t)attr_u32(tb, VFIO_MIGMUX_A_SESSION_DEVICE_ERROR);
 	dev->t.nr_channels = attr_u32(tb, VFIO_MIGMUX_A_SESSION_DEVICE_CHANNELS);
+	dev->weight = attr_u32(tb, VFIO_MIGMUX_A_SESSION_DEVICE_WEIGHT);
 	dev->has_method = tb[VFIO_MIGMUX_A_SESSION_DEVICE_READ_METHOD];
 	dev->read_method = attr_u32(tb, VFIO_MIGMUX_A_SESSION_DEVICE_READ_METHOD);
 	dev->t.bytes = attr_u64(tb, VFIO_MIGMUX_A_SESSION_DEVICE_BYTES);
@@ -144,6 +145,7 @@ static void fetch_summary(struct nlattr **tb, struct session *s)
 	attr_string(tb, VFIO_MIGMUX_A_SESSION_ERROR_TEXT, s->error_text, sizeof(s->error_text));
 	s->staging_budget = attr_u64(tb, VFIO_MIGMUX_A_SESSION_STAGING_BUDGET);
 	s->staging_peak = attr_u64(tb, VFIO_MIGMUX_A_SESSION_STAGING_PEAK);
+	s->spill_peak = attr_u64(tb, VFIO_MIGMUX_A_SESSION_SPILL_PEAK);
 }
 
 /*

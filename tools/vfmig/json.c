@@ -181,6 +181,7 @@ static struct json_object *json_session_device(const struct session_device *dev)
 	json_add_u64(o, "error", (uint32_t)t->error);
 	json_add_string(o, "state", vfmig_state_name(t->state));
 	json_add_u64(o, "nr_channels", t->nr_channels);
+	json_add_nonzero(o, "weight", dev->weight);
 	if (dev->has_method)
 		json_add_string(o, "read_method", model_read_method_name(dev->read_method));
 	json_add_u64(o, "bytes", t->bytes);
@@ -238,6 +239,7 @@ struct json_object *json_session(const struct session *s)
 	json_add_nonempty(o, "error_text", s->error_text);
 	json_add_nonzero(o, "staging_budget", s->staging_budget);
 	json_add_u64(o, "staging_peak", s->staging_peak);
+	json_add_nonzero(o, "spill_peak", s->spill_peak);
 	json_object_object_add(o, "milestones", json_milestones(s));
 	json_object_object_add(o, "downtime", json_downtime(s));
 	for (uint32_t i = 0; i < s->nr_devices; i++)

@@ -117,6 +117,7 @@ struct link {
  * @handle: its handle
  * @idstr: its identity on the wire
  * @instance_id: second half of that
+ * @weight: its part of what devices share; 0 if nobody said
  * @has_method: it has had a data file
  * @read_method: enum vfio_migmux_read_method: how that is read, or written
  * @t: times and counters
@@ -125,6 +126,7 @@ struct session_device {
 	char handle[VFIO_MIGMUX_HANDLE_MAX + 1];
 	char idstr[VFIO_MIGMUX_IDSTR_SIZE];
 	uint32_t instance_id;
+	uint32_t weight;
 	bool has_method;
 	uint32_t read_method;
 	struct vfio_migmux_timeline_device t;
@@ -144,6 +146,7 @@ struct session {
 	char error_text[VFIO_MIGMUX_TEXT_SIZE];
 	uint64_t staging_budget;
 	uint64_t staging_peak;
+	uint64_t spill_peak;
 	uint32_t nr_devices;
 	struct session_device *devices;
 };

@@ -238,6 +238,29 @@ const char *parse_device(const char *arg, unsigned int position, struct device_a
 }
 
 /**
+ * parse_weight() - parse DEV=WEIGHT
+ * @arg: the argument
+ * @dev: its handle is filled in
+ * @weight: set, 1 to 1000
+ */
+const char *parse_weight(const char *arg, struct device_arg *dev, uint32_t *weight)
+{
+	const char *value = strrchr(arg, '=');
+	size_t len;
+
+	if (!value)
+		return "want DEV=WEIGHT, as in pci/0000:01:00.0=3";
+	len = (size_t)(value - arg);
+	if (len > VFIO_MIGMUX_HANDLE_MAX)
+		return "the device's name is too long";
+	memcpy(dev->handle, arg, len);
+	dev->handle[len] = '\0';
+	if (parse_u32(value + 1, 1, 1000, weight))
+		return "want a weight from 1 to 1000";
+	return check_handle(dev->handle);
+}
+
+/**
  * parse_name() - check the name of a set or link
  * @arg: the argument
  */

@@ -48,6 +48,7 @@ const char *parse_size(const char *arg, uint64_t *bytes);
 const char *parse_u32(const char *arg, uint32_t min, uint32_t max, uint32_t *value);
 const char *parse_handle(const char *arg);
 const char *parse_device(const char *arg, unsigned int position, struct device_arg *dev);
+const char *parse_weight(const char *arg, struct device_arg *dev, uint32_t *weight);
 const char *parse_name(const char *arg);
 const char *parse_policy(const char *arg, uint32_t *policy);
 const char *parse_ms(const char *arg, uint32_t min, uint32_t max, uint32_t *ms);

@@ -45,6 +45,11 @@ static int start_devices(struct transfer *t)
 
 static int run(struct transfer *t)
 {
+	const struct vfmig_load_limits limits = {
+		.staging = t->staging,
+		.max_queued = t->max_queued,
+		.max_spill = t->max_spill,
+	};
 	uint32_t flags = 0;
 	int ret;
 
@@ -54,7 +59,8 @@ static int run(struct transfer *t)
 		flags |= VFIO_MIGMUX_LOAD_VERIFY;
 	if (t->no_p2p)
 		flags |= VFIO_MIGMUX_LOAD_NO_P2P;
-	ret = vfmig_load(t->fd, flags, VFIO_DEVICE_STATE_RUNNING, t->timeout_ms, t->staging);
+	ret = vfmig_load_limited(t->fd, flags, VFIO_DEVICE_STATE_RUNNING, t->timeout_ms,
+				 &limits);
 	if (ret) {
 		transfer_failed(t, "cannot receive", ret);
 		return VFMIG_REFUSED;

@@ -157,7 +157,10 @@ static void print_session(const struct session *s)
 		       strerror((int)s->error));
 	if (!s->set[0]) {
 		printf("  staging   %s at most", output_bytes(buf, s->staging_peak));
-		printf(" of %s\n", output_bytes(buf, s->staging_budget));
+		printf(" of %s", output_bytes(buf, s->staging_budget));
+		if (s->spill_peak)
+			printf(", and %s beyond it", output_bytes(buf, s->spill_peak));
+		putchar('\n');
 		print_methods(s);
 	}
 	putchar('\n');

@@ -360,13 +360,50 @@ static unsigned int used_phases(const struct session *s, unsigned int *used)
 	return n;
 }
 
+/**
+ * timeline_slowest() - for what a device's data waited longest
+ * @d: the device
+ * @ns: set: how long
+ *
+ * Where the stages of a transfer all have enough to do, the slowest is the one that the
+ * others wait for.
+ *
+ * Return: "device", "memory" or "wire"; NULL if it waited for nothing.
+ */
+const char *timeline_slowest(const struct vfio_migmux_timeline_device *d, uint64_t *ns)
+{
+	const char *name = NULL;
+
+	*ns = 0;
+	if (d->stall_device_ns > *ns) {
+		*ns = d->stall_device_ns;
+		name = "device";
+	}
+	if (d->stall_staging_ns > *ns) {
+		*ns = d->stall_staging_ns;
+		name = "memory";
+	}
+	if (d->stall_wire_ns > *ns) {
+		*ns = d->stall_wire_ns;
+		name = "wire";
+	}
+	return name;
+}
+
 static void data_cells(struct table *t, const struct vfio_migmux_timeline_device *d)
 {
 	char buf[OUTPUT_UNIT_MAX];
+	const char *name;
+	uint64_t ns;
 
 	table_cell(t, "%s", output_bytes(buf, d->bytes));
 	table_cell(t, "%s", d->last_byte_ns > d->first_byte_ns && d->first_byte_ns ?
 		   output_rate(buf, d->bytes, d->last_byte_ns - d->first_byte_ns) : "-");
+	name = timeline_slowest(d, &ns);
+	if (name)
+		table_cell(t, "%s %s", name, output_ms(buf, ns));
+	else
+		table_cell(t, "-");
 }
 
 static void print_totals(FILE *out, const struct session *s, const struct timeline_bounds *b)
@@ -390,7 +427,7 @@ static void print_totals(FILE *out, const struct session *s, const struct timeli
  */
 void timeline_print_table(FILE *out, const struct session *s)
 {
-	const char *header[VFIO_MIGMUX_NR_PHASES + 5] = { "device", "state" };
+	const char *header[VFIO_MIGMUX_NR_PHASES + 6] = { "device", "state" };
 	const struct vfio_migmux_timeline_device *d;
 	struct timeline_bounds b = timeline_bounds(s);
 	unsigned int used[VFIO_MIGMUX_NR_PHASES];
@@ -404,6 +441,7 @@ void timeline_print_table(FILE *out, const struct session *s)
 	if (!s->set[0]) {
 		header[columns++] = "bytes";
 		header[columns++] = "rate";
+		header[columns++] = "waits for";
 	}
 	header[columns++] = "error";
 	/* all but the first two and the last are numbers */

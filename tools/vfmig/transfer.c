@@ -90,14 +90,15 @@ static int attach_all(struct transfer *t)
 		return ret;
 	for (uint32_t i = 0; i < t->session.nr_devices; i++) {
 		dev = &t->session.devices[i];
-		ret = vfmig_device_add(t->fd, t->vfio.devices[i], dev->idstr, 0, &dev->t.index,
-				       NULL);
+		ret = vfmig_device_add_weighted(t->fd, t->vfio.devices[i], dev->idstr, 0,
+						dev->weight, &dev->t.index, NULL);
 		if (ret) {
 			transfer_failed(t, dev->handle, ret);
 			return VFMIG_REFUSED;
 		}
 	}
-	ret = vfmig_link_attach(t->fd, t->session.link, NULL);
+	ret = t->shared ? vfmig_link_attach_shared(t->fd, t->session.link, NULL) :
+			  vfmig_link_attach(t->fd, t->session.link, NULL);
 	if (ret) {
 		transfer_failed(t, "cannot take the link", ret);
 		return ret == -ENOENT ? VFMIG_MISSING : VFMIG_REFUSED;
@@ -127,6 +128,7 @@ int transfer_refresh(struct transfer *t)
 		s->milestones = tl.milestones;
 		memcpy(s->milestone_ns, tl.milestone_ns, sizeof(s->milestone_ns));
 		s->staging_peak = tl.staging_peak;
+		s->spill_peak = tl.spill_peak;
 		/* in the order of adding, which is that of the command line */
 		for (uint32_t i = 0; i < s->nr_devices && i < tl.nr_devices; i++)
 			s->devices[i].t = devices[i];
@@ -333,6 +335,7 @@ static void close_all(struct transfer *t)
 	vfio_close(&t->vfio);
 	free(t->session.devices);
 	free(t->args);
+	free(t->weights);
 }
 
 /**

@@ -26,11 +26,16 @@ enum progress_mode { PROGRESS_AUTO, PROGRESS_ALWAYS, PROGRESS_NEVER };
  * @signal_fd: SIGINT and SIGTERM come there once the session has its devices, else -1
  * @old_mask: signal mask that we were started with
  * @staging: bytes, 0 is the default
+ * @max_queued: recv: bytes of it for each device, 0 is all
+ * @max_spill: recv: bytes beyond it, as in struct vfmig_load_limits
  * @timeout_ms: for arcs, 0 is no limit
  * @exec: command for sh, or NULL
  * @ready_file: recv: where to say that it is ready, or NULL
  * @verdict: ask for the peer's verdict
  * @verify: compare checksums with the peer
+ * @shared: all devices share all channels
+ * @weights: send: DEV=WEIGHT as they were given
+ * @nr_weights: elements of @weights
  * @no_p2p: allow several devices though some lack P2P
  * @precopy: send: pre-copy, if it is wanted
  * @progress: when to show progress
@@ -45,11 +50,16 @@ struct transfer {
 	int signal_fd;
 	sigset_t old_mask;
 	uint64_t staging;
+	uint64_t max_queued;
+	uint64_t max_spill;
 	uint32_t timeout_ms;
 	const char *exec;
 	const char *ready_file;
 	bool verdict;
 	bool verify;
+	bool shared;
+	const char **weights;
+	uint32_t nr_weights;
 	bool no_p2p;
 	struct precopy precopy;
 	enum progress_mode progress;

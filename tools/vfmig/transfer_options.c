@@ -11,7 +11,7 @@
 enum {
 	OPT_EXEC = 256, OPT_STAGING, OPT_TIMEOUT, OPT_NO_VERDICT, OPT_NO_P2P, OPT_PROGRESS,
 	OPT_READY, OPT_VERIFY, OPT_PRECOPY, OPT_DOWNTIME, OPT_PRECOPY_TIME,
-	OPT_PRECOPY_ROUNDS,
+	OPT_PRECOPY_ROUNDS, OPT_SHARED, OPT_WEIGHT, OPT_MAX_QUEUED, OPT_MAX_SPILL,
 };
 
 const struct option_desc send_options[] = {
@@ -20,6 +20,8 @@ const struct option_desc send_options[] = {
 	{ OPT_DOWNTIME, "downtime-limit", "MS", "until the rest takes no longer (300)" },
 	{ OPT_PRECOPY_TIME, "precopy-time", "MS", "for MS ms at most (30000)" },
 	{ OPT_PRECOPY_ROUNDS, "precopy-rounds", "N", "in N rounds at most" },
+	{ OPT_SHARED, "shared", NULL, "let devices share channels; use it on both ends" },
+	{ OPT_WEIGHT, "weight", "DEV=N", "the device's part of channels and memory (1)" },
 	{ OPT_STAGING, "staging", "SIZE", "memory for state on its way (K, M, G)" },
 	{ OPT_TIMEOUT, "timeout", "MS", "begin no state change after MS ms" },
 	{ OPT_NO_VERDICT, "no-verdict", NULL, "do not agree with the peer; use it on both ends" },
@@ -32,7 +34,10 @@ const struct option_desc send_options[] = {
 const struct option_desc recv_options[] = {
 	{ OPT_EXEC, "exec", "CMD", "run CMD after, with the devices open" },
 	{ OPT_READY, "ready-file", "FILE", "say there instead of on stdout that it is ready" },
+	{ OPT_SHARED, "shared", NULL, "let devices share channels; use it on both ends" },
 	{ OPT_STAGING, "staging", "SIZE", "memory for state on its way (K, M, G)" },
+	{ OPT_MAX_QUEUED, "max-queued-bytes", "SIZE", "that much of it for a device at most" },
+	{ OPT_MAX_SPILL, "max-spill", "SIZE", "memory beyond it, with --shared" },
 	{ OPT_TIMEOUT, "timeout", "MS", "begin no state change after MS ms" },
 	{ OPT_NO_VERDICT, "no-verdict", NULL, "do not agree with the peer; use it on both ends" },
 	{ OPT_VERIFY, "verify", NULL, "compare checksums of the state; use it on both ends" },
@@ -40,6 +45,30 @@ const struct option_desc recv_options[] = {
 	{ OPT_PROGRESS, "progress", "WHEN", "auto, always or never" },
 	{ }
 };
+
+/* 0 means the default to the kernel, and nothing to a user. */
+static const char *take_spill(struct transfer *t, const char *arg)
+{
+	const char *wrong = parse_size(arg, &t->max_spill);
+
+	if (!wrong && !t->max_spill)
+		t->max_spill = VFIO_MIGMUX_NO_SPILL;
+	return wrong;
+}
+
+static const char *take_queued(struct transfer *t, const char *arg)
+{
+	const char *wrong = parse_size(arg, &t->max_queued);
+
+	return wrong || t->max_queued ? wrong : "a device needs memory";
+}
+
+/* For which device it is can be looked up when all are known. */
+static void take_weight(struct transfer *t, const char *arg)
+{
+	t->weights = model_grow(t->weights, t->nr_weights, sizeof(*t->weights));
+	t->weights[t->nr_weights++] = arg;
+}
 
 static const char *take_option(struct transfer *t, int opt, const char *arg)
 {
@@ -63,6 +92,16 @@ static const char *take_option(struct transfer *t, int opt, const char *arg)
 	case OPT_NO_P2P:
 		t->no_p2p = true;
 		return NULL;
+	case OPT_SHARED:
+		t->shared = true;
+		return NULL;
+	case OPT_WEIGHT:
+		take_weight(t, arg);
+		return NULL;
+	case OPT_MAX_QUEUED:
+		return take_queued(t, arg);
+	case OPT_MAX_SPILL:
+		return take_spill(t, arg);
 	case OPT_PRECOPY:
 		t->precopy.wanted = true;
 		return NULL;
@@ -113,6 +152,24 @@ static int take_device(struct transfer *t, const char *arg)
 	return 0;
 }
 
+static int set_weight(struct transfer *t, const char *arg)
+{
+	struct session *s = &t->session;
+	struct device_arg dev;
+	uint32_t weight;
+	const char *wrong = parse_weight(arg, &dev, &weight);
+
+	if (wrong)
+		return command_usage(t->app, "%s: %s", arg, wrong);
+	for (uint32_t i = 0; i < s->nr_devices; i++) {
+		if (strcmp(s->devices[i].handle, dev.handle))
+			continue;
+		s->devices[i].weight = weight;
+		return 0;
+	}
+	return command_usage(t->app, "%s: %s is none of the devices to send", arg, dev.handle);
+}
+
 /**
  * transfer_options() - begin a run with what the command line says
  * @t: set up; what it holds is to be freed, whatever this returns
@@ -155,6 +212,9 @@ int transfer_options(struct transfer *t, struct app *app, const struct command *
 	strcpy(t->session.link, argv[optind]);
 	for (int i = optind + 1; i < argc; i++)
 		if (take_device(t, argv[i]))
+			return -1;
+	for (uint32_t i = 0; i < t->nr_weights; i++)
+		if (set_weight(t, t->weights[i]))
 			return -1;
 	return 0;
 }

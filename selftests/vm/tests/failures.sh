@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# vm: --hosts 2 --devices 3 --timeout 600
+# vm: --hosts 2 --devices 3 --timeout 1200
 #
 # Each arc and each transfer fails, of the first device and of the last, on either side: both
 # ends say which device it was, every device is where the tools say, the source's go back

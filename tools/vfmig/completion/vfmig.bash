@@ -43,8 +43,8 @@ _vfmig_arguments()
 	local tls="--tls --tls-cert --tls-key --tls-ca --tls-peer"
 	local words="none stop copy start resume setup barrier"
 	local set="--max-parallel --claim-timeout --allow-no-p2p $common"
-	local transfer="--exec --staging --timeout --no-verdict --verify --no-p2p --progress $common"
-	local precopy="--precopy --downtime-limit --precopy-time --precopy-rounds"
+	local transfer="--exec --staging --timeout --no-verdict --verify --no-p2p --shared --progress $common"
+	local precopy="--precopy --downtime-limit --precopy-time --precopy-rounds --weight"
 
 	case $1/$2 in
 	device/show | device/hook | device/unhook | device/probe)
@@ -74,7 +74,7 @@ _vfmig_arguments()
 	send/*)
 		_vfmig_reply "$(_vfmig_links) $(_vfmig_devices) $precopy $transfer" ;;
 	recv/*)
-		_vfmig_reply "$(_vfmig_links) $(_vfmig_devices) --ready-file $transfer" ;;
+		_vfmig_reply "$(_vfmig_links) $(_vfmig_devices) --ready-file --max-queued-bytes --max-spill $transfer" ;;
 	monitor/*)
 		_vfmig_reply "--ready-file $common" ;;
 	*)
@@ -100,6 +100,9 @@ _vfmig()
 	--progress)
 		_vfmig_reply "auto always never"
 		return ;;
+	--weight)
+		_vfmig_reply "$(_vfmig_devices | sed 's/$/=/')"
+		return ;;
 	--policy)
 		_vfmig_reply "none stop,copy,start barrier,stop,copy,start stop,copy,start,resume,setup"
 		return ;;
@@ -109,7 +112,7 @@ _vfmig()
 	--on | --to)
 		_vfmig_reply "tcp: mptcp: unix: vsock:local: vsock:host: vsock:any:"
 		return ;;
-	--downtime-limit | --precopy-time | --precopy-rounds)
+	--downtime-limit | --precopy-time | --precopy-rounds | --max-queued-bytes | --max-spill)
 		return ;;
 	--exec | --staging | --timeout | --channels | --max-parallel | --claim-timeout | \
 	--tls-peer)

@@ -79,6 +79,23 @@ VFMIG_API int vfmig_device_add(int fd, int device_fd, const char *idstr,
 			       uint32_t *migration_flags);
 
 /**
+ * vfmig_device_add_weighted() - the same, with a weight
+ * @fd: session
+ * @device_fd: as for vfmig_device_add()
+ * @idstr: as for vfmig_device_add()
+ * @instance_id: as for vfmig_device_add()
+ * @weight: 1 to 1000: the device's part of the channels and of the memory, in relation
+ *	to the other devices'; 1 is that of a device without one
+ * @index: as for vfmig_device_add()
+ * @migration_flags: as for vfmig_device_add()
+ *
+ * Return: as vfmig_device_add().
+ */
+VFMIG_API int vfmig_device_add_weighted(int fd, int device_fd, const char *idstr,
+					uint32_t instance_id, uint32_t weight,
+					uint32_t *index, uint32_t *migration_flags);
+
+/**
  * vfmig_device_remove() - take a device and its channels out of the session
  * @fd: session
  * @index: the device; its number is not used again
@@ -89,7 +106,8 @@ VFMIG_API int vfmig_device_remove(int fd, uint32_t index);
  * vfmig_channel_add() - hand a connected stream socket to the session
  * @fd: session
  * @socket_fd: the socket; may be closed afterwards, must not be used any more
- * @device: the device whose frames go there; 0 on a destination
+ * @device: the device whose frames go there; 0 on a destination;
+ *	VFIO_MIGMUX_INDEX_NONE if all devices share it, on both ends
  * @index: the channel's number in this session
  */
 VFMIG_API int vfmig_channel_add(int fd, int socket_fd, uint32_t device,
@@ -104,6 +122,18 @@ VFMIG_API int vfmig_channel_add(int fd, int socket_fd, uint32_t device,
  * Return: 0; -ENAMETOOLONG if @name is too long; else as the ioctl.
  */
 VFMIG_API int vfmig_link_attach(int fd, const char *name, uint32_t *nr_channels);
+
+/**
+ * vfmig_link_attach_shared() - the same, and all devices share all of its channels
+ * @fd: session that has its devices already
+ * @name: the link, in the caller's network namespace
+ * @nr_channels: how many channels it brought
+ *
+ * For a link that has fewer channels than there are devices. Both ends must do so.
+ *
+ * Return: as vfmig_link_attach().
+ */
+VFMIG_API int vfmig_link_attach_shared(int fd, const char *name, uint32_t *nr_channels);
 
 /**
  * vfmig_set_state() - move all devices to a state in parallel
@@ -165,6 +195,30 @@ VFMIG_API int vfmig_precopy_info(int fd, struct vfio_migmux_precopy_info *info,
  */
 VFMIG_API int vfmig_load(int fd, uint32_t flags, uint32_t recover,
 			 uint32_t timeout_ms, uint64_t staging);
+
+/**
+ * struct vfmig_load_limits - what vfmig_load_limited() may keep in memory
+ * @staging: budget in bytes; 0 is the default
+ * @max_queued: bytes of it for each device; 0 is all
+ * @max_spill: bytes beyond it, with shared channels only; 0 is as much as @staging,
+ *	VFIO_MIGMUX_NO_SPILL none
+ */
+struct vfmig_load_limits {
+	uint64_t staging;
+	uint64_t max_queued;
+	uint64_t max_spill;
+};
+
+/**
+ * vfmig_load_limited() - vfmig_load() with more limits
+ * @fd: session
+ * @flags: as for vfmig_load()
+ * @recover: as for vfmig_load()
+ * @timeout_ms: as for vfmig_load()
+ * @limits: see struct vfio_migmux_load
+ */
+VFMIG_API int vfmig_load_limited(int fd, uint32_t flags, uint32_t recover, uint32_t timeout_ms,
+				 const struct vfmig_load_limits *limits);
 
 /**
  * vfmig_load_buffer() - destination: hand in a frame that the VMM received

@@ -33,10 +33,19 @@ int vfmig_device_add(int fd, int device_fd, const char *idstr,
 		     uint32_t instance_id, uint32_t *index,
 		     uint32_t *migration_flags)
 {
+	return vfmig_device_add_weighted(fd, device_fd, idstr, instance_id, 0, index,
+					 migration_flags);
+}
+
+int vfmig_device_add_weighted(int fd, int device_fd, const char *idstr,
+			      uint32_t instance_id, uint32_t weight, uint32_t *index,
+			      uint32_t *migration_flags)
+{
 	struct vfio_migmux_device_add arg = {
 		.argsz = sizeof(arg),
 		.device_fd = device_fd,
 		.instance_id = instance_id,
+		.weight = weight,
 	};
 	size_t len = strlen(idstr);
 	int ret;
@@ -78,9 +87,9 @@ int vfmig_channel_add(int fd, int socket_fd, uint32_t device, uint32_t *index)
 	return ret;
 }
 
-int vfmig_link_attach(int fd, const char *name, uint32_t *nr_channels)
+static int link_attach(int fd, uint32_t flags, const char *name, uint32_t *nr_channels)
 {
-	struct vfio_migmux_link_attach arg = { .argsz = sizeof(arg) };
+	struct vfio_migmux_link_attach arg = { .argsz = sizeof(arg), .flags = flags };
 	size_t len = strlen(name);
 	int ret;
 
@@ -91,6 +100,16 @@ int vfmig_link_attach(int fd, const char *name, uint32_t *nr_channels)
 	if (!ret && nr_channels)
 		*nr_channels = arg.nr_channels;
 	return ret;
+}
+
+int vfmig_link_attach(int fd, const char *name, uint32_t *nr_channels)
+{
+	return link_attach(fd, 0, name, nr_channels);
+}
+
+int vfmig_link_attach_shared(int fd, const char *name, uint32_t *nr_channels)
+{
+	return link_attach(fd, VFIO_MIGMUX_LINK_ATTACH_SHARED, name, nr_channels);
 }
 
 int vfmig_set_state(int fd, uint32_t flags, uint32_t target, uint32_t recover,
@@ -142,12 +161,22 @@ int vfmig_precopy_info(int fd, struct vfio_migmux_precopy_info *info,
 int vfmig_load(int fd, uint32_t flags, uint32_t recover, uint32_t timeout_ms,
 	       uint64_t staging)
 {
+	const struct vfmig_load_limits limits = { .staging = staging };
+
+	return vfmig_load_limited(fd, flags, recover, timeout_ms, &limits);
+}
+
+int vfmig_load_limited(int fd, uint32_t flags, uint32_t recover, uint32_t timeout_ms,
+		       const struct vfmig_load_limits *limits)
+{
 	struct vfio_migmux_load arg = {
 		.argsz = sizeof(arg),
 		.flags = flags,
 		.recover = recover,
 		.timeout_ms = timeout_ms,
-		.staging = staging,
+		.staging = limits->staging,
+		.max_queued = limits->max_queued,
+		.max_spill = limits->max_spill,
 	};
 
 	return call(fd, VFIO_MIGMUX_LOAD, &arg);

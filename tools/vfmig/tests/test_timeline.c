@@ -38,6 +38,21 @@ static void test_bounds(void)
 	test_result(!b.start && !b.end, "a session without spans has no bounds");
 }
 
+static void test_slowest(void)
+{
+	struct vfio_migmux_timeline_device d = { 0 };
+	uint64_t ns;
+
+	test_result(!timeline_slowest(&d, &ns) && !ns, "slowest: nothing waited");
+	d.stall_wire_ns = 2;
+	test_result(!strcmp(timeline_slowest(&d, &ns), "wire") && ns == 2, "slowest: the wire");
+	d.stall_staging_ns = 3;
+	test_result(!strcmp(timeline_slowest(&d, &ns), "memory") && ns == 3, "slowest: memory");
+	d.stall_device_ns = 4;
+	test_result(!strcmp(timeline_slowest(&d, &ns), "device") && ns == 4,
+		    "slowest: the device");
+}
+
 static void test_source(void)
 {
 	struct timeline_parts parts;
@@ -185,6 +200,7 @@ static void test_print(void)
 void test_timeline(void)
 {
 	test_bounds();
+	test_slowest();
 	test_source();
 	test_destination();
 	test_precopy_parts();
