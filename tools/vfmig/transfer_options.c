@@ -148,6 +148,7 @@ static int take_device(struct transfer *t, const char *arg)
 	}
 	strcpy(s->devices[n].handle, dev->handle);
 	strcpy(s->devices[n].idstr, dev->idstr);
+	s->devices[n].weight = 1;
 	s->nr_devices = n + 1;
 	return 0;
 }
