@@ -11,7 +11,7 @@ static const char *reason(int err)
 	case -ENOMEM:
 		return "the limit of locked memory (RLIMIT_MEMLOCK), or memory, is exhausted";
 	case -EFAULT:
-		return "the process has no memory there that it can give to a device";
+		return "the process has no memory there that it can give to a device, or vhost-vdpa has something mapped there";
 	case -EEXIST:
 		return "something else is mapped there already";
 	case -EINVAL:

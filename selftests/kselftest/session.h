@@ -73,6 +73,19 @@ struct precopy {
 
 int session_precopy_info(int fd, struct precopy *precopy);
 
+/* Ranges that are or were to be mapped, and what became of each. */
+struct dma {
+	struct vfio_migmux_dma_wait w;
+	struct vfio_migmux_dma_range range[64];
+};
+
+/* The target's index, or -errno; what is wrong with a range is in there. */
+int session_dma_map(int fd, int target_fd, __u32 space, __u64 piece,
+		    struct vfio_migmux_dma_range *ranges, __u32 n);
+int session_dma_unmap(int fd, __u32 target, struct vfio_migmux_dma_range *ranges, __u32 n);
+int session_dma_unmap_all(int fd, __u32 flags);
+int session_dma_wait(int fd, __u32 timeout_ms, struct dma *dma);
+
 struct vfio_migmux_last_error session_last_error(int fd);
 bool session_says(int fd, int error, const char *words);
 bool session_blames(int fd, __u32 device, __u32 channel);
