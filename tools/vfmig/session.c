@@ -138,6 +138,22 @@ static void print_methods(const struct session *s)
 	putchar('\n');
 }
 
+static void print_targets(const struct session *s)
+{
+	char buf[OUTPUT_UNIT_MAX];
+
+	for (uint32_t i = 0; i < s->nr_targets; i++) {
+		const struct session_target *t = &s->targets[i];
+
+		printf("  memory    %s", output_bytes(buf, t->mapped));
+		printf(" of %s mapped by %s", output_bytes(buf, t->bytes),
+		       model_dma_kind_name(t->kind));
+		if (t->failed)
+			printf(", %u of %u ranges cannot be mapped", t->failed, t->ranges);
+		putchar('\n');
+	}
+}
+
 static void print_session(const struct session *s)
 {
 	char buf[OUTPUT_UNIT_MAX];
@@ -159,6 +175,7 @@ static void print_session(const struct session *s)
 		printf("  staging   %s at most", output_bytes(buf, s->staging_peak));
 		printf(" of %s\n", output_bytes(buf, s->staging_budget));
 		print_methods(s);
+		print_targets(s);
 	}
 	putchar('\n');
 	if (s->nr_devices)
