@@ -17,19 +17,27 @@
  */
 #include "dma_range.h"
 
-static const struct {
-	int error;
-	const char *text;
-} reasons[MIGMUX_DMA_ERR_NR] = {
-	[MIGMUX_DMA_OK]		= { 0, "it is good" },
-	[MIGMUX_DMA_EMPTY]	= { -EINVAL, "it is empty" },
-	[MIGMUX_DMA_UNALIGNED]	= { -EINVAL, "IOVA, address or size is no multiple of the IOMMU's page size" },
-	[MIGMUX_DMA_WRAPS]	= { -EINVAL, "it goes beyond the end of the address space" },
-	[MIGMUX_DMA_NO_ACCESS]	= { -EINVAL, "devices can neither read nor write it: set a flag" },
-	[MIGMUX_DMA_OUTSIDE]	= { -ERANGE, "its IOVAs are not all among those that the target takes" },
-	[MIGMUX_DMA_OVERLAPS]	= { -EEXIST, "it overlaps another range: take that away first, or replace it" },
-	[MIGMUX_DMA_CUTS]	= { -EINVAL, "it is a part of a range: only whole ranges can be taken away" },
-	[MIGMUX_DMA_NONE]	= { -ENOENT, "there is no range" },
+static const int errors[MIGMUX_DMA_ERR_NR] = {
+	[MIGMUX_DMA_EMPTY]	= -EINVAL,
+	[MIGMUX_DMA_UNALIGNED]	= -EINVAL,
+	[MIGMUX_DMA_WRAPS]	= -EINVAL,
+	[MIGMUX_DMA_NO_ACCESS]	= -EINVAL,
+	[MIGMUX_DMA_OUTSIDE]	= -ERANGE,
+	[MIGMUX_DMA_OVERLAPS]	= -EEXIST,
+	[MIGMUX_DMA_CUTS]	= -EINVAL,
+	[MIGMUX_DMA_NONE]	= -ENOENT,
+};
+
+static const char * const reasons[MIGMUX_DMA_ERR_NR] = {
+	[MIGMUX_DMA_OK]		= "it is good",
+	[MIGMUX_DMA_EMPTY]	= "it is empty",
+	[MIGMUX_DMA_UNALIGNED]	= "IOVA, address or size is no multiple of the page size",
+	[MIGMUX_DMA_WRAPS]	= "it goes beyond the end of the address space",
+	[MIGMUX_DMA_NO_ACCESS]	= "devices can neither read nor write it: set a flag",
+	[MIGMUX_DMA_OUTSIDE]	= "its IOVAs are not all among those that the target takes",
+	[MIGMUX_DMA_OVERLAPS]	= "it overlaps another range: take that away, or replace it",
+	[MIGMUX_DMA_CUTS]	= "a part of a range: only whole ranges can be taken away",
+	[MIGMUX_DMA_NONE]	= "there is no range",
 };
 
 /**
@@ -40,7 +48,7 @@ static const struct {
  */
 int migmux_dma_errno(enum migmux_dma_err err)
 {
-	return reasons[err].error;
+	return errors[err];
 }
 
 /**
@@ -49,7 +57,7 @@ int migmux_dma_errno(enum migmux_dma_err err)
  */
 const char *migmux_dma_strerror(enum migmux_dma_err err)
 {
-	return reasons[err].text;
+	return reasons[err];
 }
 
 /* Only of ranges that do not wrap. */
@@ -69,10 +77,18 @@ bool migmux_dma_overlap(const struct migmux_dma_range *a,
 	return meets(a, b->iova, b->size);
 }
 
-#define for_each_range(table, r)						\
-	for ((r) = (table)->ranges;						\
-	     (r) < (table)->ranges + MIGMUX_DMA_RANGES_MAX; (r)++)		\
-		if ((r)->used)
+/* The first range from place @i on, or NULL. */
+static struct migmux_dma_range *range_from(const struct migmux_dma_table *table, size_t i)
+{
+	for (; i < MIGMUX_DMA_RANGES_MAX; i++)
+		if (table->ranges[i].used)
+			return &table->ranges[i];
+	return NULL;
+}
+
+#define for_each_range(table, r)				\
+	for ((r) = range_from(table, 0); (r);			\
+	     (r) = range_from(table, (r) - (table)->ranges + 1))
 
 /**
  * migmux_dma_table_check() - could a range be added?

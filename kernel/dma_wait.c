@@ -11,7 +11,7 @@ static const char *reason(int err)
 	case -ENOMEM:
 		return "the limit of locked memory (RLIMIT_MEMLOCK), or memory, is exhausted";
 	case -EFAULT:
-		return "the process has no memory there that it can give to a device, or vhost-vdpa has something mapped there";
+		return "there is no memory, or (vhost-vdpa) something else is mapped";
 	case -EEXIST:
 		return "something else is mapped there already";
 	case -EINVAL:
@@ -121,9 +121,9 @@ int migmux_dma_refuse(struct migmux_session *s, int err)
 						     dma->targets[i]->ops->name,
 						     reason(copy.error));
 	}
-	return migmux_session_refuse(s, err, err == -ECANCELED ?
-				     "mapping was cancelled, or the session failed, before all memory was mapped" :
-				     "memory is not mapped: error %d", -err);
+	if (err == -ECANCELED)
+		return migmux_session_refuse(s, err, "mapping was cancelled before all memory was mapped");
+	return migmux_session_refuse(s, err, "memory is not mapped: error %d", -err);
 }
 
 /**

@@ -306,7 +306,7 @@ int session_dma_wait(int fd, __u32 timeout_ms, struct dma *dma)
 	w->flags = 0;
 	w->timeout_ms = timeout_ms;
 	w->range_size = sizeof(dma->range[0]);
-	w->nr_ranges = sizeof(dma->range) / sizeof(dma->range[0]);
+	w->nr_ranges = DMA_RANGES;
 	w->ranges = (__u64)(unsigned long)dma->range;
 	return session_call(fd, VFIO_MIGMUX_DMA_WAIT, w);
 }

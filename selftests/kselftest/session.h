@@ -29,6 +29,7 @@
 
 #define WAIT_MS		20000	/* more than anything here takes */
 #define SESSION_DEVICES	4	/* room for results */
+#define DMA_RANGES	64	/* likewise */
 
 /* All of these return 0 or more, or -errno. */
 int session_open(void);
@@ -76,7 +77,7 @@ int session_precopy_info(int fd, struct precopy *precopy);
 /* Ranges that are or were to be mapped, and what became of each. */
 struct dma {
 	struct vfio_migmux_dma_wait w;
-	struct vfio_migmux_dma_range range[64];
+	struct vfio_migmux_dma_range range[DMA_RANGES];
 };
 
 /* The target's index, or -errno; what is wrong with a range is in there. */

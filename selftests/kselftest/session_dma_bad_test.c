@@ -418,7 +418,7 @@ TEST_F(bad, file_too_short)
 	ASSERT_NE(MAP_FAILED, at);
 	r[0].vaddr = (__u64)(unsigned long)at;
 	ASSERT_EQ(0, map(self, r, 2));
-	EXPECT_REFUSED(FD, EFAULT, "no memory there",
+	EXPECT_REFUSED(FD, EFAULT, "no memory",
 		       session_dma_wait(FD, WAIT_MS, &self->state));
 	EXPECT_EQ(EFAULT, self->state.range[0].error);
 	EXPECT_EQ(0, self->state.range[0].mapped);

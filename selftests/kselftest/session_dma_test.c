@@ -265,8 +265,8 @@ TEST_F(dma, unmap_refused)
 	EXPECT_REFUSED(FD, ENOENT, "no range", session_dma_unmap(FD, 0, bad, 2));
 	EXPECT_REFUSED(FD, ENOENT, "no target 1", session_dma_unmap(FD, 1, r, 1));
 	EXPECT_REFUSED(FD, EINVAL, "exclude each other",
-		    session_dma_unmap_all(FD, VFIO_MIGMUX_DMA_UNMAP_ALL |
-					  VFIO_MIGMUX_DMA_UNMAP_CANCEL));
+		       session_dma_unmap_all(FD, VFIO_MIGMUX_DMA_UNMAP_ALL |
+					     VFIO_MIGMUX_DMA_UNMAP_CANCEL));
 	ASSERT_EQ(0, session_dma_wait(FD, WAIT_MS, STATE));
 	EXPECT_EQ(8 * MIB, mapped(STATE));
 	EXPECT_EQ(8 * MIB, memory_locked());
@@ -360,7 +360,7 @@ TEST_F(dma, start_fails)
 	ASSERT_EQ(0, type1_map(self->container, AT + BIG - 4096, (void *)r[1].vaddr, 4096));
 	ASSERT_EQ(0, map(self, r, 1));
 	EXPECT_REFUSED(FD, EEXIST, "something else is mapped there",
-		    session_set_state(FD, RUNNING, RUNNING, 0, 0, &results));
+		       session_set_state(FD, RUNNING, RUNNING, 0, 0, &results));
 	EXPECT_EQ(ECANCELED, results.dev[0].error);
 	EXPECT_EQ(STOP, results.dev[0].state);
 	EXPECT_TRUE(device_is(&self->vmm.dev[0], STOP));
