@@ -124,6 +124,10 @@ static void say_why(struct migmux_session *s)
 	const char *who = "a device";
 	struct migmux_device *dev;
 
+	if (b->gated) {
+		migmux_dma_refuse(s, b->result);
+		return;
+	}
 	migmux_session_for_each_device(s, dev, i) {
 		if (!dev->error || dev->error == -ECANCELED)
 			continue;
@@ -267,6 +271,51 @@ void migmux_batch_work(struct work_struct *work)
 		next(s);
 }
 
+static bool gate_opens(struct migmux_session *s, int *err)
+{
+	*err = READ_ONCE(s->batch.cancelled);
+	return *err || migmux_dma_settled(s, err);
+}
+
+/**
+ * migmux_batch_gate_work() - wait until memory is mapped, and then move the devices
+ * @work: &migmux_session.gate_work
+ *
+ * If it cannot be mapped, the batch is over, and nobody has moved.
+ */
+void migmux_batch_gate_work(struct work_struct *work)
+{
+	struct migmux_session *s = container_of(work, struct migmux_session, gate_work);
+	struct migmux_batch *b = &s->batch;
+	long left = MAX_SCHEDULE_TIMEOUT;
+	int err;
+
+	if (b->deadline_ns)
+		left = nsecs_to_jiffies(b->deadline_ns - b->start_ns) + 1;
+	/* more may be added just when all is mapped */
+	do {
+		left = wait_event_timeout(s->wq, gate_opens(s, &err), left);
+		if (!left)
+			err = -ETIMEDOUT;
+	} while (!err && !migmux_dma_gate(s));
+	if (!err) {
+		run_phase(b);
+		return;
+	}
+	b->gated = true;
+	cmpxchg(&b->error, 0, err);
+	finish(s);
+}
+
+/* May devices read and write memory there? */
+static bool runs(u32 state)
+{
+	return state == VFIO_DEVICE_STATE_RUNNING ||
+	       state == VFIO_DEVICE_STATE_RUNNING_P2P ||
+	       state == VFIO_DEVICE_STATE_PRE_COPY ||
+	       state == VFIO_DEVICE_STATE_PRE_COPY_P2P;
+}
+
 /**
  * migmux_batch_start() - begin to move all devices of a session
  * @s: the session; its devices are driven
@@ -297,6 +346,7 @@ int migmux_batch_start(struct migmux_session *s, enum migmux_batch_kind kind,
 	b->recover = recover;
 	b->no_p2p = no_p2p;
 	b->rollback = kind == MIGMUX_BATCH_RECOVER;
+	b->gated = false;
 	b->error = 0;
 	b->cancelled = 0;
 	b->result = 0;
@@ -317,7 +367,10 @@ int migmux_batch_start(struct migmux_session *s, enum migmux_batch_kind kind,
 	spin_lock(&s->lock);
 	b->running = true;
 	spin_unlock(&s->lock);
-	run_phase(b);
+	if (kind == MIGMUX_BATCH_SET_STATE && runs(target) && !migmux_dma_gate(s))
+		queue_work(system_unbound_wq, &s->gate_work);
+	else
+		run_phase(b);
 	return 0;
 }
 
@@ -332,6 +385,7 @@ void migmux_batch_cancel(struct migmux_session *s, int error)
 {
 	cmpxchg(&s->batch.error, 0, error);
 	WRITE_ONCE(s->batch.cancelled, error);
+	wake_up_all(&s->wq);
 }
 
 /**

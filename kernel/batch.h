@@ -40,6 +40,7 @@ enum migmux_batch_kind {
  * @recover: where to after a failure, or VFIO_MIGMUX_RECOVER_NONE
  * @no_p2p: devices without P2P are allowed
  * @rollback: this is the way back already
+ * @gated: it has failed because of memory that cannot be mapped, before any device moved
  * @start_ns: when it began
  * @deadline_ns: no arc begins after this; 0 is none
  * @error: errno (negative) of the first failure, 0 so far; set once by cmpxchg
@@ -61,6 +62,7 @@ struct migmux_batch {
 	u32 recover;
 	bool no_p2p;
 	bool rollback;
+	bool gated;
 	u64 start_ns;
 	u64 deadline_ns;
 	int error;
@@ -78,5 +80,6 @@ int migmux_batch_start(struct migmux_session *s, enum migmux_batch_kind kind,
 void migmux_batch_cancel(struct migmux_session *s, int error);
 bool migmux_batch_running(struct migmux_session *s);
 void migmux_batch_work(struct work_struct *work);
+void migmux_batch_gate_work(struct work_struct *work);
 
 #endif /* MIGMUX_BATCH_H */

@@ -36,4 +36,13 @@ static inline void migmux_compat_precopy_v2(struct vfio_device *vdev)
 #include <linux/crc32.h>
 #endif
 
+/* The namespace of iommufd's symbols, of which there are none where it is not built. */
+#if !IS_ENABLED(CONFIG_IOMMUFD)
+#define MIGMUX_COMPAT_IMPORT_IOMMUFD
+#elif LINUX_VERSION_CODE < KERNEL_VERSION(6, 13, 0)
+#define MIGMUX_COMPAT_IMPORT_IOMMUFD	MODULE_IMPORT_NS(IOMMUFD)
+#else
+#define MIGMUX_COMPAT_IMPORT_IOMMUFD	MODULE_IMPORT_NS("IOMMUFD")
+#endif
+
 #endif /* MIGMUX_COMPAT_H */

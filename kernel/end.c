@@ -10,7 +10,8 @@
  *    load_work or reclaim_work, reads a data file or touches a channel.
  * 4. load_work is waited for.
  * 5. The peer is told, and the channels are shut down.
- * 6. The devices go to the recover state, all together.
+ * 6. Nobody maps memory any more, and what was mapped ahead of time is taken away.
+ * 7. The devices go to the recover state, all together.
  */
 #include <linux/file.h>
 #include <linux/net.h>
@@ -78,6 +79,7 @@ void migmux_session_fail(struct migmux_session *s, int error, u32 device,
  */
 void migmux_session_killed(struct migmux_session *s)
 {
+	migmux_dma_killed(s);
 	migmux_session_fail(s, -EINTR, VFIO_MIGMUX_INDEX_NONE,
 			    VFIO_MIGMUX_INDEX_NONE, "the VMM was killed");
 }
@@ -188,6 +190,8 @@ void migmux_session_end_work(struct work_struct *work)
 	wait_event(s->wq, !migmux_batch_running(s));
 	migmux_session_stop_movers(s);
 	shut_channels(s);
+	migmux_dma_stop(s);
+	migmux_dma_undo(s);
 	recover(s);
 	migmux_session_rest(s);
 	spin_lock(&s->lock);
@@ -220,8 +224,11 @@ static void close_work(struct work_struct *work)
 	struct migmux_session *s =
 		container_of(work, struct migmux_session, close_work);
 
-	migmux_staging_destroy(s->staging);
+	if (s->staging)
+		migmux_staging_destroy(s->staging);
 	s->staging = NULL;
+	if (migmux_dma_unfinished(s))
+		migmux_dma_undo(s);
 }
 
 /**
@@ -248,10 +255,11 @@ void migmux_session_close(struct migmux_session *s)
 	migmux_batch_cancel(s, -ECANCELED);
 	wait_event(s->wq, !migmux_batch_running(s));
 	migmux_session_stop_movers(s);
+	migmux_dma_stop(s);
 	flush_work(&s->gone_work);
 	migmux_session_rest(s);
 	migmux_spill_drop(s);
-	if (s->staging) {
+	if (s->staging || migmux_dma_unfinished(s)) {
 		/* by a worker: it borrows the address space of the owner */
 		INIT_WORK(&s->close_work, close_work);
 		queue_work(system_unbound_wq, &s->close_work);

@@ -30,6 +30,9 @@ union args {
 	struct vfio_migmux_timeline timeline;
 	struct vfio_migmux_last_error last_error;
 	struct vfio_migmux_precopy_info precopy_info;
+	struct vfio_migmux_dma_map dma_map;
+	struct vfio_migmux_dma_unmap dma_unmap;
+	struct vfio_migmux_dma_wait dma_wait;
 };
 
 /**
@@ -92,6 +95,11 @@ static const struct op ops[] = {
 	OP(VFIO_MIGMUX_LOAD_BUFFER, load_buffer,
 	   VFIO_MIGMUX_LOAD_BUFFER_NONBLOCK, migmux_ioctl_load_buffer),
 	OP(VFIO_MIGMUX_DATA_FD, data_fd, 0, migmux_ioctl_data_fd),
+	OP(VFIO_MIGMUX_DMA_MAP, dma_map, 0, migmux_ioctl_dma_map, .out = true),
+	OP(VFIO_MIGMUX_DMA_UNMAP, dma_unmap,
+	   VFIO_MIGMUX_DMA_UNMAP_ALL | VFIO_MIGMUX_DMA_UNMAP_CANCEL,
+	   migmux_ioctl_dma_unmap),
+	OP(VFIO_MIGMUX_DMA_WAIT, dma_wait, 0, migmux_ioctl_dma_wait, .out = true),
 };
 
 static const struct op *find_op(unsigned int cmd)

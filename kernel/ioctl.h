@@ -41,4 +41,9 @@ long migmux_ioctl_abort(struct migmux_session *s, void *args);
 long migmux_ioctl_timeline(struct migmux_session *s, void *args);
 long migmux_ioctl_last_error(struct migmux_session *s, void *args);
 
+/* ioctl_dma.c: memory mapped ahead of time */
+long migmux_ioctl_dma_map(struct migmux_session *s, void *args);
+long migmux_ioctl_dma_unmap(struct migmux_session *s, void *args);
+long migmux_ioctl_dma_wait(struct migmux_session *s, void *args);
+
 #endif /* MIGMUX_IOCTL_H */

@@ -2,15 +2,13 @@
 /*
  * VFIO_MIGMUX_PRECOPY_INFO: what is left to be sent.
  */
-#include <linux/err.h>
-#include <linux/mm.h>
-#include <linux/mman.h>
 #include <linux/uaccess.h>
 
 #include "device.h"
 #include "hook.h"
 #include "ioctl.h"
 #include "session.h"
+#include "upage.h"
 
 static int check(struct migmux_session *s,
 		 const struct vfio_migmux_precopy_info *info)
@@ -136,14 +134,13 @@ long migmux_ioctl_precopy_info(struct migmux_session *s, void *args)
 	err = check(s, info);
 	if (err)
 		goto out_unlock;
-	uaddr = vm_mmap(NULL, 0, PAGE_SIZE, PROT_READ | PROT_WRITE,
-			MAP_PRIVATE | MAP_ANONYMOUS, 0);
+	uaddr = migmux_upage_map();
 	if (IS_ERR_VALUE(uaddr)) {
 		err = migmux_session_refuse(s, (int)uaddr, "no page for the drivers' answers");
 		goto out_unlock;
 	}
 	err = ask_all(s, info, uaddr);
-	vm_munmap(uaddr, PAGE_SIZE);
+	migmux_upage_unmap(uaddr);
 out_unlock:
 	mutex_unlock(&s->mutex);
 	return err;

@@ -36,6 +36,9 @@ static_assert(sizeof(struct dump_pos) <= sizeof_field(struct netlink_callback, c
 		      nla_total_size(VFIO_MIGMUX_TEXT_SIZE) + \
 		      3 * nla_total_size_64bit(sizeof(u64)) + \
 		      16 * MILESTONE_SIZE)
+#define DMA_SIZE (nla_total_size(0) + \
+		  5 * nla_total_size(sizeof(u32)) + \
+		  4 * nla_total_size_64bit(sizeof(u64)))
 #define EVENT_SIZE (5 * nla_total_size(sizeof(u32)) + \
 		    nla_total_size(VFIO_MIGMUX_HANDLE_MAX + 1) + \
 		    nla_total_size(VFIO_MIGMUX_TEXT_SIZE) + \
@@ -53,7 +56,7 @@ static size_t device_size(const struct migmux_report_device *dev)
 
 static size_t session_size(const struct migmux_report_copy *copy)
 {
-	size_t size = SESSION_SIZE;
+	size_t size = SESSION_SIZE + copy->r.nr_targets * DMA_SIZE;
 	u32 i;
 
 	for (i = 0; i < copy->r.nr_devices; i++)
@@ -171,6 +174,40 @@ static int milestones_put(struct sk_buff *skb, const struct migmux_report *r)
 	return 0;
 }
 
+static int target_put(struct sk_buff *skb, u32 index,
+		      const struct migmux_report_target *t)
+{
+	const u8 pad = VFIO_MIGMUX_A_SESSION_DMA_PAD;
+	struct nlattr *nest;
+
+	nest = nla_nest_start(skb, VFIO_MIGMUX_A_SESSION_DMA);
+	if (!nest ||
+	    nla_put_u32(skb, VFIO_MIGMUX_A_SESSION_DMA_INDEX, index) ||
+	    nla_put_u32(skb, VFIO_MIGMUX_A_SESSION_DMA_KIND, t->kind) ||
+	    nla_put_u32(skb, VFIO_MIGMUX_A_SESSION_DMA_SPACE, t->space) ||
+	    nla_put_u32(skb, VFIO_MIGMUX_A_SESSION_DMA_RANGES, t->ranges) ||
+	    nla_put_u32(skb, VFIO_MIGMUX_A_SESSION_DMA_FAILED, t->failed) ||
+	    nla_put_u64_64bit(skb, VFIO_MIGMUX_A_SESSION_DMA_BYTES, t->bytes, pad) ||
+	    nla_put_u64_64bit(skb, VFIO_MIGMUX_A_SESSION_DMA_MAPPED, t->mapped, pad) ||
+	    (t->start_ns &&
+	     nla_put_u64_64bit(skb, VFIO_MIGMUX_A_SESSION_DMA_START, t->start_ns, pad)) ||
+	    (t->end_ns &&
+	     nla_put_u64_64bit(skb, VFIO_MIGMUX_A_SESSION_DMA_END, t->end_ns, pad)))
+		return -EMSGSIZE;
+	nla_nest_end(skb, nest);
+	return 0;
+}
+
+static int targets_put(struct sk_buff *skb, const struct migmux_report *r)
+{
+	u32 i;
+
+	for (i = 0; i < r->nr_targets; i++)
+		if (target_put(skb, i, &r->targets[i]))
+			return -EMSGSIZE;
+	return 0;
+}
+
 /* All but the devices. */
 static int summary_put(struct sk_buff *skb, const struct migmux_report *r)
 {
@@ -193,7 +230,7 @@ static int summary_put(struct sk_buff *skb, const struct migmux_report *r)
 	    (r->spill_peak &&
 	     nla_put_u64_64bit(skb, VFIO_MIGMUX_A_SESSION_SPILL_PEAK, r->spill_peak, pad)))
 		return -EMSGSIZE;
-	return 0;
+	return targets_put(skb, r);
 }
 
 /*

@@ -45,6 +45,31 @@ struct migmux_report_device {
 	struct vfio_migmux_timeline_device t;
 };
 
+/* Targets for DMA that a session can have: all, and a device, fit into one message. */
+#define MIGMUX_MAX_TARGETS	12
+
+/**
+ * struct migmux_report_target - memory that is mapped for DMA by one target
+ * @kind: what the target is
+ * @space: its IOAS or address space
+ * @ranges: how many it has
+ * @failed: of them, those that cannot be mapped
+ * @bytes: of all ranges
+ * @mapped: of them, bytes that are mapped
+ * @start_ns: when mapping began; 0 before
+ * @end_ns: when nothing was left to do; 0 while something is
+ */
+struct migmux_report_target {
+	enum vfio_migmux_dma_kind kind;
+	u32 space;
+	u32 ranges;
+	u32 failed;
+	u64 bytes;
+	u64 mapped;
+	u64 start_ns;
+	u64 end_ns;
+};
+
 /**
  * struct migmux_report - all that is shown of a session
  * @ref: the session holds one until it is freed, the namespace's list one until
@@ -69,6 +94,8 @@ struct migmux_report_device {
  * @staging_budget: bytes
  * @staging_peak: bytes
  * @spill_peak: bytes, beyond the staging
+ * @nr_targets: elements of @targets
+ * @targets: memory that is mapped for DMA
  * @nr_devices: elements of @devices
  * @devices: in the order of their index; each allocated on its own, freed with
  *	the report
@@ -95,6 +122,8 @@ struct migmux_report {
 	u64 staging_budget;
 	u64 staging_peak;
 	u64 spill_peak;
+	u32 nr_targets;
+	struct migmux_report_target targets[MIGMUX_MAX_TARGETS];
 	u32 nr_devices;
 	struct migmux_report_device *devices[MIGMUX_MAX_DEVICES];
 };

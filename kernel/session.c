@@ -8,8 +8,8 @@
  * migmux_session_detach() gives back all that the session holds outside. What is
  * left is memory, freed with the last reference:
  *
- * 1. Movers are stopped before the detach, so nobody uses channels, staging or
- *    data files.
+ * 1. Movers are stopped before the detach, so nobody uses channels, staging, data
+ *    files or targets for DMA.
  * 2. A batch holds a reference, and the close waits until none runs.
  * 3. end_work and gone_work hold references. Both look at what is there under
  *    the mutex, and find nothing after the detach.
@@ -40,6 +40,7 @@ static void session_free(struct kref *ref)
 		dev = s->devices[i] ?: s->removed[i];
 		migmux_device_free(dev);
 	}
+	migmux_dma_free(s);
 	migmux_report_put(s->report);
 	migmux_identity_put(&s->owner);
 	put_net(s->net);
@@ -109,7 +110,9 @@ struct migmux_session *migmux_session_create(void)
 	INIT_LIST_HEAD(&s->shared);
 	init_waitqueue_head(&s->wq);
 	init_waitqueue_head(&s->buffer_wq);
+	migmux_dma_init(s);
 	migmux_events_init(&s->events);
+	INIT_WORK(&s->gate_work, migmux_batch_gate_work);
 	INIT_WORK(&s->end_work, migmux_session_end_work);
 	INIT_WORK(&s->gone_work, gone_work);
 	INIT_DELAYED_WORK(&s->reclaim_work, migmux_splice_reclaim_work);
@@ -293,5 +296,6 @@ void migmux_session_detach(struct migmux_session *s)
 	detach_channels(s);
 	migmux_session_for_each_device(s, dev, i)
 		migmux_device_detach(dev);
+	migmux_dma_detach(s);
 	mutex_unlock(&s->mutex);
 }

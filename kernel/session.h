@@ -8,6 +8,7 @@
  *   migmux_session.mutex > migmux_hook_lock > migmux_hook.lock
  *   migmux_session.lock > migmux_mover.lock
  *
+ *   migmux_dma.lock > migmux_report.lock
  *   migmux_report_list.lock > migmux_report.lock
  *
  * migmux_report.lock, migmux_events.lock and those at the right end are
@@ -26,6 +27,7 @@
 
 #include "batch.h"
 #include "device.h"
+#include "dma.h"
 #include "event.h"
 #include "identity.h"
 #include "report.h"
@@ -68,6 +70,7 @@ struct net;
  *	once started
  * @max_spill: destination: most bytes beyond staging; constant once started
  * @batch: the batch that runs, or ran last
+ * @dma: memory that is mapped ahead of time; has its own lock
  * @events: what read() returns
  * @wq: waiters for milestones and batches, and poll
  * @buffer_wq: threads of the VMM whose frame waits for memory
@@ -90,8 +93,9 @@ struct net;
  * @confirm_due: source: all verdicts are good, the channels send the confirmation
  * @handed_over: the destination owns the devices, or is about to be told so:
  *	nothing fails or rolls back any more
+ * @gate_work: lets a batch wait until memory is mapped; the batch's reference
  * @end_work: stops everything after a failure
- * @close_work: gives the staging back when the file is closed
+ * @close_work: gives staging and unfinished mappings back when the file is closed
  * @gone_work: fails the session because a device is being unregistered
  * @reclaim_work: looks whether memory has come back, while movers run
  */
@@ -123,6 +127,7 @@ struct migmux_session {
 	u32 max_held;
 	u64 max_spill;
 	struct migmux_batch batch;
+	struct migmux_dma dma;
 	struct migmux_events events;
 	wait_queue_head_t wq;
 	wait_queue_head_t buffer_wq;
@@ -145,6 +150,7 @@ struct migmux_session {
 	bool verdict_due;
 	bool confirm_due;
 	bool handed_over;
+	struct work_struct gate_work;
 	struct work_struct end_work;
 	struct work_struct close_work;
 	struct work_struct gone_work;

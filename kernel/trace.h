@@ -183,6 +183,32 @@ TRACE_EVENT(migmux_precopy_round,
 		  __entry->device, __entry->round)
 );
 
+/* A piece of memory that was mapped for DMA, or taken away. */
+TRACE_EVENT(migmux_dma,
+	TP_PROTO(u32 session, u32 target, bool unmap, u64 iova, u64 size, int error),
+	TP_ARGS(session, target, unmap, iova, size, error),
+	TP_STRUCT__entry(
+		__field(u32, session)
+		__field(u32, target)
+		__field(bool, unmap)
+		__field(u64, iova)
+		__field(u64, size)
+		__field(int, error)
+	),
+	TP_fast_assign(
+		__entry->session = session;
+		__entry->target = target;
+		__entry->unmap = unmap;
+		__entry->iova = iova;
+		__entry->size = size;
+		__entry->error = error;
+	),
+	TP_printk("session=%u target=%u %s iova=%#llx size=%#llx: %d",
+		  __entry->session, __entry->target,
+		  __entry->unmap ? "unmap" : "map", __entry->iova,
+		  __entry->size, __entry->error)
+);
+
 TRACE_EVENT(migmux_milestone,
 	TP_PROTO(u32 session, u32 milestone),
 	TP_ARGS(session, milestone),

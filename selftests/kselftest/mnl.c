@@ -180,12 +180,13 @@ static void family_found(void *data, __u8 cmd, const struct nlattr **attrs)
 }
 
 /**
- * nl_open() - open a socket in the current network namespace
+ * nl_open_family() - open a socket in the current network namespace
  * @nl: the socket
+ * @name: of the generic netlink family
  *
- * Return: 0 or a negative errno: -ENOENT without the module.
+ * Return: 0 or a negative errno: -ENOENT if there is no such family.
  */
-int nl_open(struct nl *nl)
+int nl_open_family(struct nl *nl, const char *name)
 {
 	struct nlmsghdr *nlh;
 	int on = 1;
@@ -205,13 +206,24 @@ int nl_open(struct nl *nl)
 
 	nl->family = GENL_ID_CTRL;
 	nlh = nl_begin(nl, CTRL_CMD_GETFAMILY, NLM_F_ACK);
-	mnl_attr_put_strz(nlh, CTRL_ATTR_FAMILY_NAME, VFIO_MIGMUX_FAMILY_NAME);
+	mnl_attr_put_strz(nlh, CTRL_ATTR_FAMILY_NAME, name);
 	err = nl_call(nl, family_found, nl);
 	if (!err)
 		return 0;
 close:
 	nl_close(nl);
 	return err;
+}
+
+/**
+ * nl_open() - the same, for the module's family
+ * @nl: the socket
+ *
+ * Return: 0 or a negative errno: -ENOENT without the module.
+ */
+int nl_open(struct nl *nl)
+{
+	return nl_open_family(nl, VFIO_MIGMUX_FAMILY_NAME);
 }
 
 /**

@@ -47,6 +47,7 @@ struct nl {
 typedef void (*nl_message_fn)(void *data, __u8 cmd, const struct nlattr **attrs);
 
 int nl_open(struct nl *nl);
+int nl_open_family(struct nl *nl, const char *name);
 void nl_close(struct nl *nl);
 
 /* Begin a request in nl->request, put attributes with mnl_attr_put_*(), call. */

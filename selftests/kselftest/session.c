@@ -284,6 +284,61 @@ int session_precopy_info(int fd, struct precopy *precopy)
 	return session_call(fd, VFIO_MIGMUX_PRECOPY_INFO, i);
 }
 
+int session_dma_map(int fd, int target_fd, __u32 space, __u64 piece,
+		    struct vfio_migmux_dma_range *ranges, __u32 n)
+{
+	struct vfio_migmux_dma_map map = {
+		.argsz = sizeof(map),
+		.target_fd = target_fd,
+		.space = space,
+		.piece = piece,
+		.range_size = sizeof(*ranges),
+		.nr_ranges = n,
+		.ranges = (__u64)(unsigned long)ranges,
+	};
+	int ret = session_call(fd, VFIO_MIGMUX_DMA_MAP, &map);
+
+	return ret ? ret : (int)map.target;
+}
+
+int session_dma_unmap(int fd, __u32 target, struct vfio_migmux_dma_range *ranges, __u32 n)
+{
+	struct vfio_migmux_dma_unmap unmap = {
+		.argsz = sizeof(unmap),
+		.target = target,
+		.range_size = sizeof(*ranges),
+		.nr_ranges = n,
+		.ranges = (__u64)(unsigned long)ranges,
+	};
+
+	return session_call(fd, VFIO_MIGMUX_DMA_UNMAP, &unmap);
+}
+
+int session_dma_unmap_all(int fd, __u32 flags)
+{
+	struct vfio_migmux_dma_unmap unmap = {
+		.argsz = sizeof(unmap),
+		.flags = flags,
+		.target = NO_INDEX,
+	};
+
+	return session_call(fd, VFIO_MIGMUX_DMA_UNMAP, &unmap);
+}
+
+int session_dma_wait(int fd, __u32 timeout_ms, struct dma *dma)
+{
+	struct vfio_migmux_dma_wait *w = &dma->w;
+
+	memset(dma, 0xee, sizeof(*dma));
+	w->argsz = sizeof(*w);
+	w->flags = 0;
+	w->timeout_ms = timeout_ms;
+	w->range_size = sizeof(dma->range[0]);
+	w->nr_ranges = DMA_RANGES;
+	w->ranges = (__u64)(unsigned long)dma->range;
+	return session_call(fd, VFIO_MIGMUX_DMA_WAIT, w);
+}
+
 struct vfio_migmux_last_error session_last_error(int fd)
 {
 	struct vfio_migmux_last_error last = { .argsz = sizeof(last) };

@@ -29,6 +29,7 @@
 
 #define WAIT_MS		20000	/* more than anything here takes */
 #define SESSION_DEVICES	4	/* room for results */
+#define DMA_RANGES	64	/* likewise */
 
 /* All of these return 0 or more, or -errno. */
 int session_open(void);
@@ -77,6 +78,19 @@ struct precopy {
 };
 
 int session_precopy_info(int fd, struct precopy *precopy);
+
+/* Ranges that are or were to be mapped, and what became of each. */
+struct dma {
+	struct vfio_migmux_dma_wait w;
+	struct vfio_migmux_dma_range range[DMA_RANGES];
+};
+
+/* The target's index, or -errno; what is wrong with a range is in there. */
+int session_dma_map(int fd, int target_fd, __u32 space, __u64 piece,
+		    struct vfio_migmux_dma_range *ranges, __u32 n);
+int session_dma_unmap(int fd, __u32 target, struct vfio_migmux_dma_range *ranges, __u32 n);
+int session_dma_unmap_all(int fd, __u32 flags);
+int session_dma_wait(int fd, __u32 timeout_ms, struct dma *dma);
 
 struct vfio_migmux_last_error session_last_error(int fd);
 bool session_says(int fd, int error, const char *words);

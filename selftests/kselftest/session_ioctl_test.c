@@ -43,6 +43,11 @@ static const struct {
 	      false, false),
 	IOCTL(DATA_FD, data_fd, 0, RESERVED(data_fd), false, false),
 	IOCTL(PRECOPY_INFO, precopy_info, 0, NO_RESERVED, false, true),
+	IOCTL(DMA_MAP, dma_map, 0, RESERVED(dma_map), false, true),
+	IOCTL(DMA_UNMAP, dma_unmap,
+	      VFIO_MIGMUX_DMA_UNMAP_ALL | VFIO_MIGMUX_DMA_UNMAP_CANCEL,
+	      RESERVED(dma_unmap), false, false),
+	IOCTL(DMA_WAIT, dma_wait, 0, NO_RESERVED, false, true),
 };
 
 /* An argument of any ioctl, with more behind it than any page has. */

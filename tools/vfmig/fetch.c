@@ -132,6 +132,25 @@ static void fetch_milestone(struct nlattr *nest, struct session *s)
 			s->milestone_ns[bit] = attr_u64(tb, VFIO_MIGMUX_A_MILESTONE_AT);
 }
 
+static void fetch_target(struct nlattr *nest, struct session *s)
+{
+	struct nlattr *tb[VFIO_MIGMUX_A_SESSION_DMA_MAX + 1];
+	struct session_target *t;
+
+	if (s->nr_targets == MODEL_NR_TARGETS ||
+	    nla_parse_nested(tb, VFIO_MIGMUX_A_SESSION_DMA_MAX, nest, NULL))
+		return;
+	t = &s->targets[s->nr_targets++];
+	t->kind = attr_u32(tb, VFIO_MIGMUX_A_SESSION_DMA_KIND);
+	t->space = attr_u32(tb, VFIO_MIGMUX_A_SESSION_DMA_SPACE);
+	t->ranges = attr_u32(tb, VFIO_MIGMUX_A_SESSION_DMA_RANGES);
+	t->failed = attr_u32(tb, VFIO_MIGMUX_A_SESSION_DMA_FAILED);
+	t->bytes = attr_u64(tb, VFIO_MIGMUX_A_SESSION_DMA_BYTES);
+	t->mapped = attr_u64(tb, VFIO_MIGMUX_A_SESSION_DMA_MAPPED);
+	t->span.start_ns = attr_u64(tb, VFIO_MIGMUX_A_SESSION_DMA_START);
+	t->span.end_ns = attr_u64(tb, VFIO_MIGMUX_A_SESSION_DMA_END);
+}
+
 static void fetch_summary(struct nlattr **tb, struct session *s)
 {
 	s->role = attr_u32(tb, VFIO_MIGMUX_A_SESSION_ROLE);
@@ -148,20 +167,23 @@ static void fetch_summary(struct nlattr **tb, struct session *s)
 	s->spill_peak = attr_u64(tb, VFIO_MIGMUX_A_SESSION_SPILL_PEAK);
 }
 
-/*
+/**
+ * fetch_session() - a session's attributes to the model
+ * @attrs: attributes of VFIO_MIGMUX_CMD_SESSION_GET
+ * @len: their bytes
+ * @list: the session is added, or more devices to the last one
+ *
  * A message has a session's summary and devices. In a dump, devices that did not fit
  * follow in further messages which have only the id besides.
  */
-static void add_session(uint8_t cmd, struct nlattr *attrs, int len, void *arg)
+void fetch_session(struct nlattr *attrs, int len, struct session_list *list)
 {
 	struct nlattr *tb[VFIO_MIGMUX_A_SESSION_MAX + 1];
-	struct session_list *list = arg;
 	struct nlattr *pos;
 	struct session *s;
 	uint32_t id;
 	int rem;
 
-	(void)cmd;
 	if (nla_parse(tb, VFIO_MIGMUX_A_SESSION_MAX, attrs, len, NULL))
 		return;
 	id = attr_u32(tb, VFIO_MIGMUX_A_SESSION_ID);
@@ -179,8 +201,16 @@ static void add_session(uint8_t cmd, struct nlattr *attrs, int len, void *arg)
 		} else if (nla_type(pos) == VFIO_MIGMUX_A_SESSION_DEVICE) {
 			s->devices = model_grow(s->devices, s->nr_devices, sizeof(*s->devices));
 			fetch_session_device(pos, &s->devices[s->nr_devices++]);
+		} else if (nla_type(pos) == VFIO_MIGMUX_A_SESSION_DMA) {
+			fetch_target(pos, s);
 		}
 	}
+}
+
+static void add_session(uint8_t cmd, struct nlattr *attrs, int len, void *arg)
+{
+	(void)cmd;
+	fetch_session(attrs, len, arg);
 }
 
 /**

@@ -20,6 +20,7 @@ void fetch_device(struct nlattr *attrs, int len, struct device *dev);
 void fetch_set(struct nlattr *attrs, int len, struct set *set);
 void fetch_set_event(struct nlattr *attrs, int len, struct set_event *event);
 void fetch_link(struct nlattr *attrs, int len, struct link *link);
+void fetch_session(struct nlattr *attrs, int len, struct session_list *list);
 void fetch_event(struct nlattr *attrs, int len, struct event *event);
 
 #endif /* VFMIG_FETCH_H */

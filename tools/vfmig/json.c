@@ -208,6 +208,34 @@ static struct json_object *json_milestones(const struct session *s)
 	return o;
 }
 
+static struct json_object *json_target(const struct session_target *t)
+{
+	struct json_object *o = json_object_new_object();
+
+	json_add_string(o, "kind", model_dma_kind_name(t->kind));
+	json_add_u64(o, "space", t->space);
+	json_add_u64(o, "ranges", t->ranges);
+	json_add_u64(o, "failed", t->failed);
+	json_add_u64(o, "bytes", t->bytes);
+	json_add_u64(o, "mapped", t->mapped);
+	json_add_nonzero(o, "start_ns", t->span.start_ns);
+	json_add_nonzero(o, "end_ns", t->span.end_ns);
+	return o;
+}
+
+/* Only where there is memory to be mapped. */
+static void json_add_targets(struct json_object *o, const struct session *s)
+{
+	struct json_object *array;
+
+	if (!s->nr_targets)
+		return;
+	array = json_object_new_array();
+	for (uint32_t i = 0; i < s->nr_targets; i++)
+		json_object_array_add(array, json_target(&s->targets[i]));
+	json_object_object_add(o, "dma", array);
+}
+
 static struct json_object *json_downtime(const struct session *s)
 {
 	struct json_object *o = json_object_new_object();
@@ -242,6 +270,7 @@ struct json_object *json_session(const struct session *s)
 	json_add_nonzero(o, "spill_peak", s->spill_peak);
 	json_object_object_add(o, "milestones", json_milestones(s));
 	json_object_object_add(o, "downtime", json_downtime(s));
+	json_add_targets(o, s);
 	for (uint32_t i = 0; i < s->nr_devices; i++)
 		json_object_array_add(devices, json_session_device(&s->devices[i]));
 	json_object_object_add(o, "devices", devices);
@@ -287,6 +316,8 @@ struct json_object *json_event(const struct event *e)
 		json_add_u64(o, "lost", e->value);
 	else if (e->type == VFIO_MIGMUX_EVENT_ROUND)
 		json_add_u64(o, "round", e->value);
+	else if (e->type == VFIO_MIGMUX_EVENT_DMA)
+		json_add_u64(o, "thousandths", e->value);
 	json_add_nonzero(o, "error", e->error);
 	json_add_nonempty(o, "text", e->text);
 	return o;

@@ -27,6 +27,7 @@ static const char * const cipher_names[] = {
 };
 
 static const char * const read_method_names[] = { "user", "iter" };
+static const char * const dma_kind_names[] = { "type1", "iommufd", "vhost-vdpa" };
 static const char * const event_names[] = {
 	[VFIO_MIGMUX_EVENT_MILESTONE] = "milestone",
 	[VFIO_MIGMUX_EVENT_PHASE_START] = "phase_start",
@@ -34,6 +35,7 @@ static const char * const event_names[] = {
 	[VFIO_MIGMUX_EVENT_FAILED] = "failed",
 	[VFIO_MIGMUX_EVENT_LOST] = "lost",
 	[VFIO_MIGMUX_EVENT_ROUND] = "round",
+	[VFIO_MIGMUX_EVENT_DMA] = "dma",
 };
 
 static const char * const set_event_names[] = {
@@ -84,6 +86,11 @@ const char *model_tls_cipher_name(uint32_t cipher)
 const char *model_read_method_name(uint32_t method)
 {
 	return name_of(read_method_names, ARRAY_SIZE(read_method_names), method);
+}
+
+const char *model_dma_kind_name(uint32_t kind)
+{
+	return name_of(dma_kind_names, ARRAY_SIZE(dma_kind_names), kind);
 }
 
 const char *model_event_name(uint32_t type)

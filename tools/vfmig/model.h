@@ -14,6 +14,7 @@
 #include <linux/vfio_migmux_netlink.h>
 
 #define MODEL_NR_MILESTONES 16
+#define MODEL_NR_TARGETS 16
 /* bits of a set's policy that have a name here */
 #define MODEL_NR_POLICIES 6
 
@@ -132,6 +133,26 @@ struct session_device {
 	struct vfio_migmux_timeline_device t;
 };
 
+/**
+ * struct session_target - memory that is mapped for DMA by one target
+ * @kind: enum vfio_migmux_dma_kind
+ * @space: IOAS or address space
+ * @ranges: how many it has
+ * @failed: of them, those that cannot be mapped
+ * @bytes: of all ranges
+ * @mapped: of them, bytes that are mapped
+ * @span: when
+ */
+struct session_target {
+	uint32_t kind;
+	uint32_t space;
+	uint32_t ranges;
+	uint32_t failed;
+	uint64_t bytes;
+	uint64_t mapped;
+	struct vfio_migmux_span span;
+};
+
 struct session {
 	uint32_t id;
 	uint32_t role;		/* enum vfio_migmux_role */
@@ -147,6 +168,8 @@ struct session {
 	uint64_t staging_budget;
 	uint64_t staging_peak;
 	uint64_t spill_peak;
+	uint32_t nr_targets;
+	struct session_target targets[MODEL_NR_TARGETS];
 	uint32_t nr_devices;
 	struct session_device *devices;
 };
@@ -184,6 +207,7 @@ const char *model_send_method_name(uint32_t method);
 const char *model_tls_version_name(uint32_t version);
 const char *model_tls_cipher_name(uint32_t cipher);
 const char *model_read_method_name(uint32_t method);
+const char *model_dma_kind_name(uint32_t kind);
 const char *model_event_name(uint32_t type);
 const char *model_set_event_name(uint32_t type);
 const char *model_policy_name(unsigned int bit);

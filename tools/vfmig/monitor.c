@@ -121,6 +121,8 @@ static void show_event(const struct app *app, struct nlattr *attrs, int len)
 		printf(" %s", vfmig_phase_name(e.value));
 	else if (e.type == VFIO_MIGMUX_EVENT_LOST || e.type == VFIO_MIGMUX_EVENT_ROUND)
 		printf(" %u", e.value);
+	else if (e.type == VFIO_MIGMUX_EVENT_DMA)
+		printf(" %u.%u %%", e.value / 10, e.value % 10);
 	if (e.device[0])
 		printf(", device %s", e.device);
 	if (e.has_channel)

@@ -53,6 +53,8 @@ static int run(struct transfer *t)
 	uint32_t flags = 0;
 	int ret;
 
+	if (t->memory && memory_map(t))
+		return VFMIG_REFUSED;
 	if (t->verdict)
 		flags |= VFIO_MIGMUX_LOAD_VERDICT;
 	if (t->verify)

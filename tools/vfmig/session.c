@@ -138,6 +138,22 @@ static void print_methods(const struct session *s)
 	putchar('\n');
 }
 
+static void print_targets(const struct session *s)
+{
+	char buf[OUTPUT_UNIT_MAX];
+
+	for (uint32_t i = 0; i < s->nr_targets; i++) {
+		const struct session_target *t = &s->targets[i];
+
+		printf("  memory    %s", output_bytes(buf, t->mapped));
+		printf(" of %s mapped by %s", output_bytes(buf, t->bytes),
+		       model_dma_kind_name(t->kind));
+		if (t->failed)
+			printf(", %u of %u ranges cannot be mapped", t->failed, t->ranges);
+		putchar('\n');
+	}
+}
+
 static void print_session(const struct session *s)
 {
 	char buf[OUTPUT_UNIT_MAX];
@@ -162,6 +178,7 @@ static void print_session(const struct session *s)
 			printf(", and %s beyond it", output_bytes(buf, s->spill_peak));
 		putchar('\n');
 		print_methods(s);
+		print_targets(s);
 	}
 	putchar('\n');
 	if (s->nr_devices)

@@ -36,6 +36,9 @@ static const char * const colours[VFIO_MIGMUX_NR_PHASES] = {
 	[VFIO_MIGMUX_PHASE_PRECOPY] = "#b5d99c",
 };
 
+/* Memory that is mapped, in a row of its own. */
+#define MAP_COLOUR "#7a5195"
+
 static void put_text(FILE *out, const char *text)
 {
 	for (; *text; text++) {
@@ -125,8 +128,8 @@ static bool is_dark(unsigned int phase)
 	return phase == VFIO_MIGMUX_PHASE_TRANSFER || phase == VFIO_MIGMUX_PHASE_ROLLBACK;
 }
 
-static void put_span(FILE *out, const struct vfio_migmux_span *span, unsigned int phase,
-		     const struct timeline_bounds *b, int y)
+static void put_span(FILE *out, const struct vfio_migmux_span *span, const char *what,
+		     const char *colour, bool dark, const struct timeline_bounds *b, int y)
 {
 	double ms = (double)timeline_length(span, b) / 1e6;
 	double x = x_of(span->start_ns, b);
@@ -134,26 +137,42 @@ static void put_span(FILE *out, const struct vfio_migmux_span *span, unsigned in
 
 	fprintf(out, "<rect x=\"%.2f\" y=\"%d\" width=\"%.2f\" height=\"%d\" ",
 		x, y + 3, width < 0.5 ? 0.5 : width, ROW - 6);
-	fprintf(out, "fill=\"%s\"%s>", colours[phase],
+	fprintf(out, "fill=\"%s\"%s>", colour,
 		span->end_ns ? "" : " fill-opacity=\"0.5\"");
-	fprintf(out, "<title>%s %.3f ms</title></rect>\n", vfmig_phase_name(phase), ms);
+	fprintf(out, "<title>%s %.3f ms</title></rect>\n", what, ms);
 	if (width < LENGTH_WIDTH)
 		return;
 	fprintf(out, "<text x=\"%.2f\" y=\"%d\" text-anchor=\"middle\" font-size=\"10\" ",
 		x + width / 2, y + 17);
-	fprintf(out, "fill=\"%s\">%.1f</text>\n", is_dark(phase) ? "#fff" : "#000", ms);
+	fprintf(out, "fill=\"%s\">%.1f</text>\n", dark ? "#fff" : "#000", ms);
+}
+
+static void put_name(FILE *out, const char *name, int y)
+{
+	fprintf(out, "<text x=\"%d\" y=\"%d\" text-anchor=\"end\"%s>", LEFT - 10, y + 17,
+		strlen(name) > HANDLE_FITS ? NARROW : "");
+	put_text(out, name);
+	fputs("</text>\n", out);
 }
 
 static void put_device(FILE *out, const struct session_device *dev,
 		       const struct timeline_bounds *b, int y)
 {
-	fprintf(out, "<text x=\"%d\" y=\"%d\" text-anchor=\"end\"%s>", LEFT - 10, y + 17,
-		strlen(dev->handle) > HANDLE_FITS ? NARROW : "");
-	put_text(out, dev->handle);
-	fputs("</text>\n", out);
+	put_name(out, dev->handle, y);
 	for (unsigned int i = 0; i < VFIO_MIGMUX_NR_PHASES; i++)
 		if (dev->t.phases[i].start_ns)
-			put_span(out, &dev->t.phases[i], i, b, y);
+			put_span(out, &dev->t.phases[i], vfmig_phase_name(i), colours[i],
+				 is_dark(i), b, y);
+}
+
+static void put_target(FILE *out, const struct session *s, uint32_t i,
+		       const struct timeline_bounds *b, int y)
+{
+	char name[TIMELINE_TARGET_MAX];
+
+	put_name(out, timeline_target_name(name, s, i), y);
+	if (s->targets[i].span.start_ns)
+		put_span(out, &s->targets[i].span, "map", MAP_COLOUR, true, b, y);
 }
 
 static void put_milestones(FILE *out, const struct session *s, const struct timeline_bounds *b,
@@ -182,7 +201,7 @@ static void put_milestones(FILE *out, const struct session *s, const struct time
 void timeline_svg(FILE *out, const struct session *s)
 {
 	struct timeline_bounds b = timeline_bounds(s);
-	int bottom = TOP + (int)s->nr_devices * ROW;
+	int bottom = TOP + (int)(s->nr_devices + s->nr_targets) * ROW;
 
 	if (b.end == b.start)	/* nothing, or a single instant: no scale to divide by */
 		b.end = b.start + 1;
@@ -197,6 +216,8 @@ void timeline_svg(FILE *out, const struct session *s)
 	put_axis(out, &b, bottom);
 	for (uint32_t i = 0; i < s->nr_devices; i++)
 		put_device(out, &s->devices[i], &b, TOP + (int)i * ROW);
+	for (uint32_t i = 0; i < s->nr_targets; i++)
+		put_target(out, s, i, &b, TOP + (int)(s->nr_devices + i) * ROW);
 	if (timeline_bounds(s).start)
 		put_milestones(out, s, &b, bottom);
 	fputs("</svg>\n", out);

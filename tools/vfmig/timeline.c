@@ -34,6 +34,21 @@ unsigned int timeline_phase(unsigned int i)
 }
 
 /**
+ * timeline_target_name() - what stands where devices have their handle
+ * @buf: TIMELINE_TARGET_MAX bytes
+ * @s: the session
+ * @i: index of a target
+ *
+ * Return: @buf.
+ */
+const char *timeline_target_name(char *buf, const struct session *s, uint32_t i)
+{
+	snprintf(buf, TIMELINE_TARGET_MAX, "memory/%s/%u",
+		 model_dma_kind_name(s->targets[i].kind), i);
+	return buf;
+}
+
+/**
  * timeline_bounds() - from the first span's start to the last thing known
  * @s: the session
  *
@@ -50,6 +65,10 @@ struct timeline_bounds timeline_bounds(const struct session *s)
 			widen(&b, t->phases[p].start_ns);
 			widen(&b, t->phases[p].end_ns);
 		}
+	}
+	for (uint32_t i = 0; i < s->nr_targets; i++) {
+		widen(&b, s->targets[i].span.start_ns);
+		widen(&b, s->targets[i].span.end_ns);
 	}
 	if (!b.start)
 		return b;
@@ -302,6 +321,19 @@ static void print_downtime(FILE *out, const struct session *s)
 	fputc('\n', out);
 }
 
+static void print_span(struct table *t, const char *who, const char *what,
+		       const struct vfio_migmux_span *span, const struct timeline_bounds *b)
+{
+	char bar[BAR_WIDTH + 1];
+
+	timeline_bar(bar, BAR_WIDTH, span, b);
+	table_cell(t, "%s", who);
+	table_cell(t, "%s", what);
+	table_cell(t, "%.3f", (double)(span->start_ns - b->start) / 1e6);
+	table_cell(t, "%.3f", (double)timeline_length(span, b) / 1e6);
+	table_cell(t, "|%s|", bar);
+}
+
 /**
  * timeline_print() - each device's phases with start, length and bar
  * @out: where to
@@ -314,7 +346,7 @@ void timeline_print(FILE *out, const struct session *s)
 	static const char * const header[] = { "device", "phase", "start ms", "length ms", "" };
 	struct timeline_bounds b = timeline_bounds(s);
 	const struct vfio_migmux_span *span;
-	char bar[BAR_WIDTH + 1];
+	char name[TIMELINE_TARGET_MAX];
 	struct table t;
 
 	if (!b.start) {
@@ -327,16 +359,14 @@ void timeline_print(FILE *out, const struct session *s)
 			unsigned int p = timeline_phase(n);
 
 			span = &s->devices[i].t.phases[p];
-			if (!span->start_ns)
-				continue;
-			timeline_bar(bar, BAR_WIDTH, span, &b);
-			table_cell(&t, "%s", s->devices[i].handle);
-			table_cell(&t, "%s", vfmig_phase_name(p));
-			table_cell(&t, "%.3f", (double)(span->start_ns - b.start) / 1e6);
-			table_cell(&t, "%.3f", (double)timeline_length(span, &b) / 1e6);
-			table_cell(&t, "|%s|", bar);
+			if (span->start_ns)
+				print_span(&t, s->devices[i].handle, vfmig_phase_name(p), span, &b);
 		}
 	}
+	for (uint32_t i = 0; i < s->nr_targets; i++)
+		if (s->targets[i].span.start_ns)
+			print_span(&t, timeline_target_name(name, s, i), "map",
+				   &s->targets[i].span, &b);
 	table_end(&t, out);
 	print_milestones(out, s, &b);
 	print_precopy(out, s);

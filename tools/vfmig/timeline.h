@@ -19,6 +19,8 @@ struct timeline_bounds {
 	uint64_t end;
 };
 
+#define TIMELINE_TARGET_MAX 32	/* bytes of a target's name */
+
 /**
  * struct timeline_parts - the parts of a host's share of the downtime
  * @v: key and length, in the order of time, the total last
@@ -32,6 +34,7 @@ struct timeline_parts {
 	unsigned int n;
 };
 
+const char *timeline_target_name(char *buf, const struct session *s, uint32_t i);
 unsigned int timeline_phase(unsigned int i);
 struct timeline_bounds timeline_bounds(const struct session *s);
 uint64_t timeline_length(const struct vfio_migmux_span *span, const struct timeline_bounds *b);

@@ -30,6 +30,7 @@ enum progress_mode { PROGRESS_AUTO, PROGRESS_ALWAYS, PROGRESS_NEVER };
  * @max_spill: recv: bytes beyond it, as in struct vfmig_load_limits
  * @timeout_ms: for arcs, 0 is no limit
  * @exec: command for sh, or NULL
+ * @memory: recv: bytes of memory for the devices, 0 is none
  * @ready_file: recv: where to say that it is ready, or NULL
  * @verdict: ask for the peer's verdict
  * @verify: compare checksums with the peer
@@ -53,6 +54,7 @@ struct transfer {
 	uint64_t max_queued;
 	uint64_t max_spill;
 	uint32_t timeout_ms;
+	uint64_t memory;
 	const char *exec;
 	const char *ready_file;
 	bool verdict;
@@ -76,6 +78,9 @@ int transfer_wait(struct transfer *t, uint32_t milestones);
 int transfer_wait_event(struct transfer *t, int timeout_ms);
 int transfer_set_state(struct transfer *t, uint32_t target);
 void transfer_failed(struct transfer *t, const char *what, int error);
+
+/* memory.c */
+int memory_map(struct transfer *t);
 
 /* precopy_run.c */
 int precopy_run(struct transfer *t, uint32_t flags);

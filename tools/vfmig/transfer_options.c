@@ -11,7 +11,7 @@
 enum {
 	OPT_EXEC = 256, OPT_STAGING, OPT_TIMEOUT, OPT_NO_VERDICT, OPT_NO_P2P, OPT_PROGRESS,
 	OPT_READY, OPT_VERIFY, OPT_PRECOPY, OPT_DOWNTIME, OPT_PRECOPY_TIME,
-	OPT_PRECOPY_ROUNDS, OPT_SHARED, OPT_WEIGHT, OPT_MAX_QUEUED, OPT_MAX_SPILL,
+	OPT_PRECOPY_ROUNDS, OPT_SHARED, OPT_WEIGHT, OPT_MAX_QUEUED, OPT_MAX_SPILL, OPT_MEMORY,
 };
 
 const struct option_desc send_options[] = {
@@ -33,6 +33,7 @@ const struct option_desc send_options[] = {
 
 const struct option_desc recv_options[] = {
 	{ OPT_EXEC, "exec", "CMD", "run CMD after, with the devices open" },
+	{ OPT_MEMORY, "memory", "SIZE", "map that much memory for them ahead of time (K, M, G)" },
 	{ OPT_READY, "ready-file", "FILE", "say there instead of on stdout that it is ready" },
 	{ OPT_SHARED, "shared", NULL, "let devices share channels; use it on both ends" },
 	{ OPT_STAGING, "staging", "SIZE", "memory for state on its way (K, M, G)" },
@@ -81,6 +82,8 @@ static const char *take_option(struct transfer *t, int opt, const char *arg)
 		return NULL;
 	case OPT_STAGING:
 		return parse_size(arg, &t->staging);
+	case OPT_MEMORY:
+		return parse_size(arg, &t->memory);
 	case OPT_TIMEOUT:
 		return parse_u32(arg, 0, UINT32_MAX, &t->timeout_ms);
 	case OPT_NO_VERDICT:

@@ -722,6 +722,11 @@ enum vfio_migmux_event_type {
 	VFIO_MIGMUX_EVENT_LOST = 5,
 	/* pre-copy: all was read that @device had; @value: how often that was so */
 	VFIO_MIGMUX_EVENT_ROUND = 6,
+	/*
+	 * memory is being mapped for DMA; @value: how much is, in thousandths of all ranges'
+	 * bytes; @error: a range could not be mapped
+	 */
+	VFIO_MIGMUX_EVENT_DMA = 16,
 };
 
 /**
@@ -834,5 +839,165 @@ struct vfio_migmux_data_fd {
 };
 
 #define VFIO_MIGMUX_DATA_FD		_IO(VFIO_MIGMUX_TYPE, 0x0f)
+
+/* flags of struct vfio_migmux_dma_range */
+/* devices may read it */
+#define VFIO_MIGMUX_DMA_READ		(1 << 0)
+/* devices may write it */
+#define VFIO_MIGMUX_DMA_WRITE		(1 << 1)
+/* DMA_MAP: take the ranges away first that it overlaps; DMA_WAIT: never set */
+#define VFIO_MIGMUX_DMA_REPLACE		(1 << 2)
+/* DMA_WAIT: it is being taken away */
+#define VFIO_MIGMUX_DMA_LEAVING		(1 << 3)
+
+/**
+ * struct vfio_migmux_dma_range - memory that devices are to see
+ * @iova: where they see it
+ * @vaddr: where the process has it
+ * @size: bytes
+ * @mapped: out: bytes that are mapped; if nothing is mapped at the moment, and @error is
+ *	0, these are the first ones of the range
+ * @flags: VFIO_MIGMUX_DMA_*
+ * @error: out: positive errno with which it was refused, or cannot be mapped or taken
+ *	away. What was mapped of a range that cannot be mapped is taken away
+ * @target: out: index of its target
+ * @reserved: must be 0
+ */
+struct vfio_migmux_dma_range {
+	__aligned_u64 iova;
+	__aligned_u64 vaddr;
+	__aligned_u64 size;
+	__aligned_u64 mapped;
+	__u32 flags;
+	__s32 error;
+	__u32 target;
+	__u32 reserved;
+};
+
+/**
+ * struct vfio_migmux_dma_map - VFIO_MIGMUX_DMA_MAP
+ * @argsz: size of this structure
+ * @flags: must be 0
+ * @target_fd: what is to map: a VFIO container with type1 (v2), an iommufd, or a vhost-vdpa
+ *	device; the session keeps a reference
+ * @space: iommufd: id of the IOAS, or 0 for the one that stands for a VFIO container;
+ *	vhost-vdpa: id of the address space; else 0
+ * @piece: bytes that are mapped at once, a power of two from 2 MiB to 1 TiB, or 0 for a
+ *	default that suits the target
+ * @target: out: index of the target in this session. The same file and @space are the
+ *	same target
+ * @range_size: in: size of one element of @ranges
+ * @nr_ranges: elements of @ranges; 0 resumes what VFIO_MIGMUX_DMA_UNMAP_CANCEL has
+ *	stopped, and so does each call
+ * @ranges: user address of an array of struct vfio_migmux_dma_range
+ *
+ * Maps guest memory ahead of time, while the VM still runs on the source. Returns when
+ * the ranges are known; threads of the caller's process map them, piece by piece, with
+ * its limits, capabilities and cgroup. VFIO_MIGMUX_EVENT_DMA tells how far they are,
+ * VFIO_MIGMUX_DMA_WAIT waits. VFIO_MIGMUX_SET_STATE to a running state maps what is left,
+ * and waits for it before a device moves; if a range cannot be mapped it fails with
+ * that error, and no device has moved.
+ *
+ * Either all ranges are taken or none: then the first error is returned, and @error says
+ * of each range what is wrong with it. Ranges of one target must not overlap.
+ *
+ * What is mapped belongs to the session until devices have been let go to a running
+ * state by it: if it fails, is aborted, or is closed while it maps, it takes that away
+ * again. A session that is closed when all is mapped, or mapping was cancelled, leaves
+ * all mappings to the VMM.
+ *
+ * Errors beside the common ones: EBADF (@target_fd is nothing of that kind); EPERM (a
+ * vhost-vdpa device that another process owns, or none); ENOENT (no such IOAS or address
+ * space); EBUSY (the session saves). For a range: EINVAL (empty, unaligned, without access, or
+ * it wraps), ERANGE (an IOVA that the target does not take), EEXIST (it overlaps),
+ * EFAULT (the process has no memory there), EACCES (memory that is only to be read, for
+ * a writable range). Those that show later, in @error of VFIO_MIGMUX_DMA_WAIT: ENOMEM
+ * (RLIMIT_MEMLOCK), ENOSPC (the target's limit of mappings), EEXIST (something else
+ * is mapped there), EINTR (the process is being killed), and others of the target.
+ */
+struct vfio_migmux_dma_map {
+	__u32 argsz;
+	__u32 flags;
+	__s32 target_fd;
+	__u32 space;
+	__aligned_u64 piece;
+	__u32 target;
+	__u32 range_size;
+	__u32 nr_ranges;
+	__u32 reserved;
+	__aligned_u64 ranges;
+};
+
+#define VFIO_MIGMUX_DMA_MAP		_IO(VFIO_MIGMUX_TYPE, 0x20)
+
+/**
+ * struct vfio_migmux_dma_unmap - VFIO_MIGMUX_DMA_UNMAP
+ * @argsz: size of this structure
+ * @flags: VFIO_MIGMUX_DMA_UNMAP_*
+ * @target: index of the target; with flags VFIO_MIGMUX_INDEX_NONE
+ * @range_size: in: size of one element of @ranges
+ * @nr_ranges: elements of @ranges; with flags 0
+ * @reserved: must be 0
+ * @ranges: user address of an array of struct vfio_migmux_dma_range, of which @iova and
+ *	@size count: each is one or more whole ranges of the target
+ *
+ * Takes ranges away, mapped or not, and returns when they are gone. Either all are or none:
+ * then @error says of each what is wrong with it. Threads that map go on.
+ *
+ * With VFIO_MIGMUX_DMA_UNMAP_CANCEL instead nothing is taken away, but nothing more is
+ * mapped: it returns when no thread maps any more, and VFIO_MIGMUX_DMA_WAIT then tells
+ * exactly what is mapped. The rest is mapped when the devices start.
+ *
+ * Errors beside the common ones: ENOENT (no such target; there is no range), EINVAL (a part
+ * of a range); the errno with which the target refuses to take something away.
+ */
+struct vfio_migmux_dma_unmap {
+	__u32 argsz;
+	__u32 flags;
+/* all ranges of all targets */
+#define VFIO_MIGMUX_DMA_UNMAP_ALL	(1 << 0)
+/* stop mapping ahead of time */
+#define VFIO_MIGMUX_DMA_UNMAP_CANCEL	(1 << 1)
+	__u32 target;
+	__u32 range_size;
+	__u32 nr_ranges;
+	__u32 reserved;
+	__aligned_u64 ranges;
+};
+
+#define VFIO_MIGMUX_DMA_UNMAP		_IO(VFIO_MIGMUX_TYPE, 0x21)
+
+/**
+ * struct vfio_migmux_dma_wait - VFIO_MIGMUX_DMA_WAIT
+ * @argsz: size of this structure
+ * @flags: must be 0
+ * @timeout_ms: 0 does not wait, 0xffffffff waits without limit
+ * @nr_failed: out: ranges that cannot be mapped or taken away
+ * @bytes: out: of all ranges
+ * @mapped: out: of them, bytes that are mapped
+ * @range_size: in: size of one element of @ranges
+ * @nr_ranges: in: room in @ranges; out: ranges that there are
+ * @ranges: user address of an array of struct vfio_migmux_dma_range, or 0
+ *
+ * Waits until nothing is left to be mapped or taken away. The output is valid after an
+ * error too, and copies all ranges at one moment.
+ *
+ * Errors beside the common ones: that of the first range that failed, when the others are
+ * mapped; ECANCELED (mapping was cancelled and not all is mapped, or the session
+ * failed), ETIMEDOUT, EINTR.
+ */
+struct vfio_migmux_dma_wait {
+	__u32 argsz;
+	__u32 flags;
+	__u32 timeout_ms;
+	__u32 nr_failed;
+	__aligned_u64 bytes;
+	__aligned_u64 mapped;
+	__u32 range_size;
+	__u32 nr_ranges;
+	__aligned_u64 ranges;
+};
+
+#define VFIO_MIGMUX_DMA_WAIT		_IO(VFIO_MIGMUX_TYPE, 0x22)
 
 #endif /* _UAPI_LINUX_VFIO_MIGMUX_H */

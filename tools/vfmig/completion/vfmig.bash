@@ -74,7 +74,7 @@ _vfmig_arguments()
 	send/*)
 		_vfmig_reply "$(_vfmig_links) $(_vfmig_devices) $precopy $transfer" ;;
 	recv/*)
-		_vfmig_reply "$(_vfmig_links) $(_vfmig_devices) --ready-file --max-queued-bytes --max-spill $transfer" ;;
+		_vfmig_reply "$(_vfmig_links) $(_vfmig_devices) --memory --ready-file --max-queued-bytes --max-spill $transfer" ;;
 	monitor/*)
 		_vfmig_reply "--ready-file $common" ;;
 	*)

@@ -23,7 +23,8 @@ extern "C" {
  *
  * Functions return 0 or a negative errno, those with a result in the return value
  * say so. Each is one system call and blocks as long as that does: only
- * vfmig_set_state(), vfmig_load(), vfmig_wait(), vfmig_abort(), vfmig_read_events()
+ * vfmig_set_state(), vfmig_load(), vfmig_wait(), vfmig_abort(), vfmig_read_events(),
+ * vfmig_dma_unmap(), vfmig_dma_cancel(), vfmig_dma_wait()
  * and closing the descriptor can take longer than a moment. They are not restarted
  * after a signal: -EINTR comes to the caller.
  *
@@ -283,6 +284,57 @@ VFMIG_API int vfmig_config_get(int fd, uint32_t device, void *data,
  */
 VFMIG_API int vfmig_wait(int fd, uint32_t milestones, uint32_t timeout_ms,
 			 uint32_t *reached);
+
+/**
+ * vfmig_dma_map() - map memory for devices while the VM still runs on the source
+ * @fd: session
+ * @target_fd: VFIO container with type1, iommufd, or vhost-vdpa device; may be closed
+ *	afterwards
+ * @space: iommufd: id of the IOAS; vhost-vdpa: of the address space; else 0
+ * @piece: bytes that are mapped at once, 0 is a default
+ * @ranges: array; its error fields are filled in if the call is refused
+ * @nr: elements of @ranges; 0 goes on after vfmig_dma_cancel()
+ * @target: the target's number in this session
+ *
+ * Returns when the ranges are known; threads of this process, made by the kernel, map
+ * them. vfmig_set_state() to a running state waits for them.
+ */
+VFMIG_API int vfmig_dma_map(int fd, int target_fd, uint32_t space, uint64_t piece,
+			    struct vfio_migmux_dma_range *ranges, uint32_t nr,
+			    uint32_t *target);
+
+/**
+ * vfmig_dma_unmap() - take ranges away
+ * @fd: session
+ * @target: the target, or VFIO_MIGMUX_INDEX_NONE for all ranges of all targets
+ * @ranges: array; iova and size count, and the error fields are filled in if the call is
+ *	refused
+ * @nr: elements of @ranges, 0 for all ranges
+ */
+VFMIG_API int vfmig_dma_unmap(int fd, uint32_t target,
+			      struct vfio_migmux_dma_range *ranges, uint32_t nr);
+
+/**
+ * vfmig_dma_cancel() - stop mapping ahead of time
+ * @fd: session
+ *
+ * What is mapped stays, and vfmig_dma_wait() tells exactly what that is. The rest is
+ * mapped when the devices start.
+ */
+VFMIG_API int vfmig_dma_cancel(int fd);
+
+/**
+ * vfmig_dma_wait() - wait until all memory is mapped
+ * @fd: session
+ * @timeout_ms: 0 does not wait, UINT32_MAX waits without limit
+ * @state: filled in, also after an error; its nr_ranges says how many ranges there are
+ * @ranges: array, or NULL with @nr 0; filled in likewise
+ * @nr: room in @ranges
+ *
+ * Return: 0, the error of a range, -ECANCELED, -ETIMEDOUT, -EINTR.
+ */
+VFMIG_API int vfmig_dma_wait(int fd, uint32_t timeout_ms, struct vfio_migmux_dma_wait *state,
+			     struct vfio_migmux_dma_range *ranges, uint32_t nr);
 
 /**
  * vfmig_abort() - stop what the session does

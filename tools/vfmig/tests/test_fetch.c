@@ -117,8 +117,52 @@ static void test_bad(void)
 	nlmsg_free(msg);
 }
 
+static void put_target(struct nl_msg *msg, uint32_t kind, uint64_t mapped)
+{
+	struct nlattr *nest = nla_nest_start(msg, VFIO_MIGMUX_A_SESSION_DMA);
+
+	nla_put_u32(msg, VFIO_MIGMUX_A_SESSION_DMA_KIND, kind);
+	nla_put_u32(msg, VFIO_MIGMUX_A_SESSION_DMA_RANGES, 2);
+	nla_put_u64(msg, VFIO_MIGMUX_A_SESSION_DMA_BYTES, 1ULL << 40);
+	nla_put_u64(msg, VFIO_MIGMUX_A_SESSION_DMA_MAPPED, mapped);
+	nla_put_u64(msg, VFIO_MIGMUX_A_SESSION_DMA_START, 5);
+	nla_nest_end(msg, nest);
+}
+
+/* More targets than this program knows room for are left out. */
+static void test_targets(void)
+{
+	struct nl_msg *msg = new_message();
+	struct session_list list = { 0 };
+	struct nlattr *attrs;
+	int len;
+
+	nla_put_u32(msg, VFIO_MIGMUX_A_SESSION_ID, 3);
+	put_target(msg, VFIO_MIGMUX_DMA_KIND_TYPE1, 4096);
+	put_target(msg, VFIO_MIGMUX_DMA_KIND_VHOST_VDPA, 1ULL << 40);
+	attrs = attrs_of(msg, &len);
+	fetch_session(attrs, len, &list);
+	test_result(list.n == 1 && list.v[0].nr_targets == 2 &&
+		    list.v[0].targets[0].mapped == 4096 && list.v[0].targets[1].ranges == 2 &&
+		    list.v[0].targets[1].mapped == 1ULL << 40 &&
+		    list.v[0].targets[1].span.start_ns == 5 &&
+		    !list.v[0].targets[1].span.end_ns &&
+		    !strcmp(model_dma_kind_name(list.v[0].targets[1].kind), "vhost-vdpa"),
+		    "session: memory that is mapped");
+	for (unsigned int i = 0; i < MODEL_NR_TARGETS; i++)
+		put_target(msg, 77, 0);
+	attrs = attrs_of(msg, &len);
+	fetch_session(attrs, len, &list);
+	test_result(list.n == 1 && list.v[0].nr_targets == MODEL_NR_TARGETS &&
+		    !strcmp(model_dma_kind_name(list.v[0].targets[5].kind), "unknown"),
+		    "session: too many targets");
+	model_sessions_free(&list);
+	nlmsg_free(msg);
+}
+
 void test_fetch(void)
 {
 	test_whole();
 	test_bad();
+	test_targets();
 }

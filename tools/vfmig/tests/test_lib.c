@@ -38,6 +38,8 @@ static void test_errors(void)
 	test_result(vfmig_load_buffer(-1, 0, name, 0, NULL, 0) == -EBADF,
 		    "closed descriptor, a frame");
 	test_result(vfmig_data_fd(-1, 0, 0, 0) == -EBADF, "closed descriptor, a data file");
+	test_result(vfmig_dma_map(-1, 0, 0, 0, NULL, 0, NULL) == -EBADF &&
+		    vfmig_dma_cancel(-1) == -EBADF, "closed descriptor, memory");
 	if (pipe(pair))
 		return;
 	test_result(vfmig_last_error(pair[0], &e) == -ENOTTY, "descriptor of another kind");

@@ -197,6 +197,36 @@ static void test_print(void)
 	free(text);
 }
 
+/* Memory is mapped before anything moves, and has rows of its own. */
+static void test_memory(void)
+{
+	struct timeline_bounds b;
+	struct session s;
+	size_t len = 0;
+	char *text = NULL;
+	FILE *out;
+
+	sample_session(&s);
+	s.nr_targets = 2;
+	s.targets[0] = (struct session_target){
+		.kind = VFIO_MIGMUX_DMA_KIND_TYPE1,
+		.span = { SAMPLE_BASE - 50 * MS, SAMPLE_BASE + 10 * MS },
+	};
+	s.targets[1].kind = VFIO_MIGMUX_DMA_KIND_VHOST_VDPA;
+	b = timeline_bounds(&s);
+	test_result(b.start == SAMPLE_BASE - 50 * MS, "bounds begin with memory");
+	out = open_memstream(&text, &len);
+	timeline_print(out, &s);
+	timeline_svg(out, &s);
+	fclose(out);
+	test_result(strstr(text, "memory/type1/0    map ") && strstr(text, " 60.000  |##"),
+		    "text has the memory");
+	test_result(!strstr(text, "memory/vhost-vdpa/1  map"), "but not what has not begun");
+	test_result(strstr(text, ">memory/vhost-vdpa/1</text>") &&
+		    strstr(text, "<title>map 60.000 ms</title>"), "the picture has it");
+	free(text);
+}
+
 void test_timeline(void)
 {
 	test_bounds();
@@ -207,4 +237,5 @@ void test_timeline(void)
 	test_set_parts();
 	test_bars();
 	test_print();
+	test_memory();
 }
