@@ -111,8 +111,8 @@ TEST_F(killed, stopped_and_continued)
 {
 	struct vfio_migmux_dma_range r;
 	struct vfio_set set;
+	int status, fd, ret;
 	struct dma dma;
-	int status, fd;
 
 	if (variant->starting || variant->undoing || variant->done)
 		return;
@@ -125,8 +125,10 @@ TEST_F(killed, stopped_and_continued)
 		    session_dma_map(fd, set.container, 0, PIECE, &r, 1) ||
 		    dma_event(fd) < 0 || write(self->told[1], "+", 1) != 1)
 			_exit(1);
-		_exit(session_dma_wait(fd, WAIT_MS * 3, &dma) || dma.w.mapped != BIG ||
-		      memory_locked() != BIG);
+		do {
+			ret = session_dma_wait(fd, WAIT_MS * 3, &dma);
+		} while (ret == -EINTR);
+		_exit(ret || dma.w.mapped != BIG || memory_locked() != BIG);
 	}
 	ASSERT_EQ(1, read(self->told[0], &status, 1));
 	ASSERT_EQ(0, kill(self->pid, SIGSTOP));

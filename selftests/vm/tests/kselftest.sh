@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
-# vm: --devices 6 --timeout 600 --module ghash-generic --module crc32c_generic --module tipc --module cuse
+# vm: --devices 6 --timeout 600 --module ghash-generic --module crc32c_generic --module tipc --module cuse --module iommufd --module vdpa_sim_net
 #
 # All kselftests of this project, one after the other, each a KTAP subtest. Five devices
 # are bound to the simulated driver and one to plain vfio-pci.
@@ -11,8 +11,8 @@
 modprobe vfio_pci_migsim || skip_all "vfio_pci_migsim is not built"
 modprobe vfio_migmux || skip_all "vfio_migmux is not built"
 modprobe vfio_pci
-# without them the tests of vsock, of TLS and of CUSE skip
-for module in vsock_loopback tls gcm ghash-generic crc32c_generic tipc cuse; do
+# without them the tests of vsock, TLS, CUSE, iommufd and vDPA skip
+for module in vsock_loopback tls gcm ghash-generic crc32c_generic tipc cuse iommufd vdpa_sim_net vhost_vdpa; do
 	modprobe $module || :
 done
 
