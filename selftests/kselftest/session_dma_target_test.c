@@ -3,9 +3,12 @@
  * Memory that is mapped ahead of time by an iommufd and by a vhost-vdpa device. Both are
  * skipped on kernels that lack them.
  *
- * The vhost-vdpa device is one of vdpa_sim_net's.
+ * The vhost-vdpa device is one of vdpa_sim_net's, which was loaded so that it is given
+ * pages and not addresses (vdpa_sim use_va=0): with these nothing is pinned.
  */
 #include <dirent.h>
+#include <sys/resource.h>
+
 #include <linux/vdpa.h>
 #include <linux/vhost.h>
 
@@ -215,6 +218,9 @@ static int vdpa_open(void)
 
 FIXTURE_SETUP(vdpa)
 {
+	/* vhost-vdpa heeds it whatever the process is capable of */
+	const struct rlimit any = { RLIM_INFINITY, RLIM_INFINITY };
+
 	self->fd = session_open();
 	if (self->fd == -ENOENT)
 		SKIP(return, "vfio_migmux is not loaded");
@@ -224,6 +230,7 @@ FIXTURE_SETUP(vdpa)
 	self->vdpa = vdpa_open();
 	ASSERT_LE(0, self->vdpa);
 	ASSERT_EQ(0, ioctl(self->vdpa, VHOST_SET_OWNER));
+	ASSERT_EQ(0, setrlimit(RLIMIT_MEMLOCK, &any));
 	self->at = memory_new(SIZE);
 	ASSERT_NE(NULL, self->at);
 	self->pinned = memory_pinned();

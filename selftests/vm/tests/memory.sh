@@ -86,6 +86,6 @@ check "killed" test "$RECV_RC" = 137
 check "nothing stays pinned then, either" on b wait_for 20 nothing_pinned
 check "nothing is left of it" hosts_clean
 
-check "usage" says 1 "want a size|size" vfmig recv --memory x "$LINK" "$(handles | head -n1)"
+check "usage" says 1 "want bytes" vfmig recv --memory x "$LINK" "$(handles | head -n1)"
 check "more than there is" on b says 2 "memory" vfmig recv --memory 900T "$LINK" "$(handles | head -n1)"
 ktap_exit
