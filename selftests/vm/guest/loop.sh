@@ -62,7 +62,7 @@ carry()
 {
 	local recv rc=0
 
-	vfmig recv -j in "${TO[@]}" "${RECV_OPTS[@]}" >/tmp/recv.json 2>/tmp/recv.err &
+	vfmig recv -j in "${TO[@]}" --staging 1M "${RECV_OPTS[@]}" >/tmp/recv.json 2>/tmp/recv.err &
 	recv=$!
 	vfmig send -j out "${FROM[@]}" "$@" >/tmp/send.json 2>/tmp/send.err || rc=$?
 	wait $recv || rc=$?
@@ -89,6 +89,24 @@ prepare()
 	done
 }
 
+# Half of the state of each source can go before, and changes on the way.
+precopies()
+{
+	local bdf
+
+	for bdf in "${DEVS[@]}"; do
+		knobs "$bdf" precopy=1 precopy_size=2500000 dirty_rate=1000000 || return 1
+	done
+}
+
+preceded()
+{
+	jq -e '.precopy.devices == 2 and all(.devices[]; .precopy_bytes >= 2500000)' \
+		/tmp/send.json >/dev/null && return
+	jq -c '[.precopy, (.devices[] | .precopy_bytes)]' /tmp/send.json
+	return 1
+}
+
 # shows LINK FILTER: jq's FILTER holds for all channels of the link.
 shows()
 {
@@ -102,8 +120,6 @@ shows()
 # What a kind of link carries is tried by kinds.sh; here it has little memory at both ends.
 transfers()
 {
-	RECV_OPTS=(--staging 1M)
 	check "$1: ${#DEVS[@]} devices, both ends have a budget of 1 MiB" \
 		eval "prepare 5000001 && carry --staging 1M && arrived"
-	RECV_OPTS=()
 }
