@@ -127,6 +127,7 @@ demo: vm-build
 
 # BENCH_JSON= names a file for the results.
 bench: vm-qemu
+	@$(VM)/deps bench
 	+@$(submake) -s -C selftests/bench OUT=$(BUILD)/guest
 	@selftests/bench/bench
 

@@ -8,6 +8,7 @@
  * ADDR in the one of the file NETNS, so over whatever network is between them. The ways:
  *
  *	migmux[N]	two sessions of the module, N channels (default 1)
+ *	verify[N]	the same with checksums compared
  *	copy		read() and send(), recv() and write(), buffers of 1 MiB
  *	zerocopy	the same with MSG_ZEROCOPY
  *	queue		with the copies of QEMU's multifd device state
@@ -23,6 +24,7 @@
 #include <netinet/tcp.h>
 #include <pthread.h>
 #include <sched.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -151,14 +153,17 @@ static int session(int vfio, const int *socks, int nr)
 	return cost_fail("session", -ret);
 }
 
-static int sessions_run(int src, int dst)
+static int sessions_run(int src, int dst, bool verify)
 {
 	int ret;
 
-	ret = vfmig_load(dst, VFIO_MIGMUX_LOAD_VERDICT, VFIO_DEVICE_STATE_RUNNING, 0, 0);
+	ret = vfmig_load(dst, VFIO_MIGMUX_LOAD_VERDICT |
+			 (verify ? VFIO_MIGMUX_LOAD_VERIFY : 0),
+			 VFIO_DEVICE_STATE_RUNNING, 0, 0);
 	from = bench_clock_mark();
 	if (!ret)
-		ret = vfmig_save(src, VFIO_MIGMUX_SAVE_VERDICT,
+		ret = vfmig_save(src, VFIO_MIGMUX_SAVE_VERDICT |
+				 (verify ? VFIO_MIGMUX_SAVE_VERIFY : 0),
 				 VFIO_DEVICE_STATE_RUNNING, 0, 0);
 	if (!ret)
 		ret = vfmig_wait(dst, VFIO_MIGMUX_MILESTONE_HANDED_OVER, 60000, NULL);
@@ -168,11 +173,11 @@ static int sessions_run(int src, int dst)
 	return ret ? cost_fail("migrating", -ret) : 0;
 }
 
-static int migmux_run(const struct cost *cost)
+static int migmux_run(const struct cost *cost, bool verify)
 {
 	int src = session(cost->src_fd, cost->src_sock, cost->nr);
 	int dst = session(cost->dst_fd, cost->dst_sock, cost->nr);
-	int ret = src < 0 || dst < 0 ? -1 : sessions_run(src, dst);
+	int ret = src < 0 || dst < 0 ? -1 : sessions_run(src, dst, verify);
 
 	if (src >= 0)
 		close(src);
@@ -236,12 +241,18 @@ static int user_run(struct cost *cost, const struct cost_way *way)
 
 static const struct cost_way *const ways[] = { &cost_copy, &cost_zerocopy, &cost_queue };
 
+/* The module's ways are told by their first six letters; behind them is a number. */
+static bool is_way(const char *name, const char *way)
+{
+	return !strncmp(name, way, 6);
+}
+
 static int run(struct cost *cost, const char *name)
 {
 	size_t i;
 
-	if (!strncmp(name, "migmux", 6))
-		return migmux_run(cost);
+	if (is_way(name, "migmux") || is_way(name, "verify"))
+		return migmux_run(cost, is_way(name, "verify"));
 	for (i = 0; i < sizeof(ways) / sizeof(*ways); i++)
 		if (!strcmp(name, ways[i]->name))
 			return user_run(cost, ways[i]);
@@ -250,7 +261,8 @@ static int run(struct cost *cost, const char *name)
 
 static int channels_of(const char *name)
 {
-	const int n = strncmp(name, "migmux", 6) || !name[6] ? 1 : atoi(name + 6);
+	const bool ours = is_way(name, "migmux") || is_way(name, "verify");
+	const int n = ours && name[6] ? atoi(name + 6) : 1;
 
 	return n < 1 || n > COST_CHANNELS ? 1 : n;
 }

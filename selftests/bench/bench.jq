@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# jq -n -R --argjson env OBJECT -f bench.jq bench.txt cost.txt scale.txt versus.txt qemu.txt:
-# the results as one document. A ratio has median, min and max of n; times are medians in ms.
+# jq -n -R --argjson env OBJECT -f bench.jq bench.txt cost.txt scale.txt wire.txt versus.txt
+# qemu.txt: the results as one document. A ratio has median, min and max of n; times are medians in ms.
 
-def median: sort | if length % 2 == 1 then .[length / 2 | floor]
+def median: sort | if length == 0 then null
+	elif length % 2 == 1 then .[length / 2 | floor]
 	else (.[length / 2 - 1] + .[length / 2]) / 2 end;
 def spread: { median: median, min: min, max: max, n: length };
 
@@ -48,13 +49,21 @@ def spread: { median: median, min: min, max: max, n: length };
        ratio: ([$all[] | .round as $round | .per_byte as $ours
 		| ($slopes[] | select(.way == "migmux" and .round == $round) | .per_byte)
 		  / $ours] | spread) }] as $cost
-# Per device or channel, to be compared with those of 4 devices.
+| ([($slopes[] | select(.way == "verify")) as { $round, per_byte: $with }
+    | $with / ($slopes[] | select(.way == "migmux" and .round == $round) | .per_byte)]
+   | spread) as $verify
 | [$rows | map(select(.[0] == "scale")
 	| { devices: (.[1] | tonumber), channels: (.[2] | tonumber), n: (.[3] | tonumber),
 	    kib: (.[4] | tonumber) })
    | group_by([.devices, .channels])[]
    | { devices: .[0].devices, channels: .[0].channels,
-       instructions: (map(.n) | median), kib: (map(.kib) | median) }] as $scale
+       instructions: (map(.n) | spread), kib: (map(.kib) | spread),
+       all: map({ n: (.n / .devices), kib: (.kib / .devices) }) }] as $scale
+# Per device: 32 of them against 4, round by round.
+| (def of($n): $scale[] | select(.devices == $n and .channels == 2) | .all;
+   [[of(32)], [of(4)]] | map(.[0] // []) | transpose
+   | { instructions: (map(.[0].n / .[1].n) | spread),
+       kib: (map(.[0].kib / .[1].kib) | spread) }) as $scale_ratio
 # No way is shorter: six arcs, all of the state out of a device, the last MiB into one.
 | [$rows | map(select(.[0] == "versus")
 	| { setting: .[1], way: .[2], ms: (.[4] | tonumber) }) | group_by(.setting)[]
@@ -65,56 +74,34 @@ def spread: { median: median, min: min, max: max, n: length };
        others: [group_by(.way)[] | select(.[0].way != "vfmig")
 		| { way: .[0].way, ms: (map(.ms) | median),
 		    ratio: ([$ours, map(.ms)] | transpose | map(.[0] / .[1]) | spread) }] }
-   | .floor_ratio = .vfmig_ms / .floor_ms] as $versus
-| def ratio($ms; $step; $way; $n): $arcs[]
-	| select(.arc_ms == $ms and .step == $step and .way == $way and .devices == $n)
-	| .ratio.median;
-  def all_of($step; $way): $arcs[]
-	| select(.arc_ms == 100 and .step == $step and .way == $way) | .ratio.median;
-  { environment: $env,
+   | .floor_ms as $floor | .floor_ratio = ($ours | map(. / $floor) | spread)] as $versus
+# Of one round each, what ours and iperf3's brought over in a second.
+| [$rows | map(select(.[0] == "wire")
+	| { way: .[1], channels: (.[2] | tonumber),
+	    mib_per_s: ((.[4] | tonumber) / 1048576 / (.[5] | tonumber) * 1e9) })
+   | group_by(.channels)[]
+   | (map(select(.way == "vfmig") | .mib_per_s)) as $ours
+   | (map(select(.way == "iperf3") | .mib_per_s)) as $theirs
+   | { channels: .[0].channels, vfmig: ($ours | spread), iperf3: ($theirs | spread),
+       ratio: ([$ours, $theirs] | transpose | map(.[0] / .[1]) | spread) }] as $wire
+| [$rows | map(select(.[0] == "share")
+	| { weight: (.[1] | tonumber), round: .[2], bytes: (.[3] | tonumber) })
+   | group_by(.round)[]
+   | (map(.bytes) | add) as $bytes | (map(.weight) | add) as $weights
+   | .[] | { weight: .weight, due: (.weight / $weights), share: (.bytes / $bytes) }]
+| [group_by(.weight)[]
+   | { weight: .[0].weight, due: .[0].due, share: (map(.share) | spread),
+       ratio: (map(.share / .due) | spread) }] as $shares
+| { environment: $env,
     arcs: $arcs,
     ioctl: $ioctls,
     cost: $cost,
+    verify: $verify,
     scale: $scale,
+    scale_ratio: $scale_ratio,
+    wire: $wire,
+    shares: $shares,
     versus: $versus,
     qemu: $qemu,
     downtime: { vfmig_ms: ($new | spread), serial_ms: ($old | spread),
-		ratio: ([$old, $new] | transpose | map(.[0] / .[1]) | spread) },
-    targets: [
-	{ what: "arcs of 50 ms, 4 devices to STOP_COPY by SET_STATE: at most 1.25 of one",
-	  pass: (ratio(50; "stop"; "together"; 4) <= 1.25) },
-	{ what: "the same one after another: about 4 (3.5 to 4.5)",
-	  pass: (ratio(50; "stop"; "sequential"; 4) | . >= 3.5 and . <= 4.5) },
-	(("stop", "start") as $step
-	 | { what: "arcs of 100 ms, \($step) of 1 to 8 devices in a set: at most 1.15 of one",
-	     pass: ([all_of($step; "set")] | length == 4 and all(. <= 1.15)) },
-	   { what: "the same without a set: about N (within an eighth)",
-	     pass: ([(1, 2, 4, 8) as $n | ratio(100; $step; "sequential"; $n) / $n]
-		    | length == 4 and all(. >= 0.875 and . <= 1.125)) }),
-	{ what: "state ioctls of a device alone in its set, to do something or nothing: at most 1.05 of those without",
-	  pass: ($ioctls | map(select(.hook == "set-of-one"))
-		 | length == 3 and all(.ratio.median <= 1.05)) },
-	{ what: "an arc of 50 us through the hook: at most 1.05 of one without",
-	  pass: ($ioctls | map(select(.hook == "hooked" and .call == "arc"))
-		 | length == 1 and all(.ratio.median <= 1.05)) },
-	(["copy", "read() and send(), recv() and write()", 0.85],
-	 ["queue", "the copies of multifd device state", 0.65]
-	 | . as [$way, $name, $max]
-	 | { what: "instructions per byte: at most \($max) of those of \($name)",
-	     pass: ($cost | map(select(.way == $way))
-		    | length == 1 and all(.ratio.median <= $max)) }),
-	{ what: "instructions and memory per device: not over 1.2 times as much with 32 as with 4",
-	  pass: ($scale | map(select(.channels == 2 and (.devices == 4 or .devices == 32)))
-		 | sort_by(.devices) | length == 2 and
-		   (.[1].instructions / .[1].devices <= 1.2 * .[0].instructions / .[0].devices) and
-		   (.[1].kib / .[1].devices <= 1.2 * .[0].kib / .[0].devices)) },
-	{ what: "downtime of vfmig: at most 0.5 of QEMU's by multifd, in both settings",
-	  pass: ($versus | length == 2 and all(.others[] | select(.way == "multifd");
-					       .ratio.median <= 0.5)) },
-	{ what: "downtime of vfmig with arcs of 20 ms: at most 1.6 of what is possible",
-	  pass: ($versus | map(select(.arc_ms == 20))
-		 | length == 1 and all(.floor_ratio <= 1.6)) },
-	(("stop", "start", "downtime") as $what
-	 | { what: "stock QEMU, \($what) with a set: at most \(if $what == "downtime" then 0.4 else 0.3 end) of that without",
-	     pass: ($qemu | map(select(.what == $what)) | length == 4 and
-		    all(.ratio.median <= if $what == "downtime" then 0.4 else 0.3 end)) })] }
+		ratio: ([$old, $new] | transpose | map(.[0] / .[1]) | spread) } }

@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Payload memory: generated from a seed or loaded, never changed in place */
+/* Payloads: generated from a seed or loaded, never changed in place */
 
 #include <linux/crc32.h>
+#include <linux/sched.h>
 #include <linux/slab.h>
 #include <linux/vmalloc.h>
 
 #include "migsim.h"
+
+#define RAND_STEP	0x9e3779b97f4a7c15ULL
 
 /**
  * migsim_rand - next 64 bits of a seeded sequence
@@ -18,7 +21,7 @@
  */
 u64 migsim_rand(u64 *state)
 {
-	u64 z = (*state += 0x9e3779b97f4a7c15ULL);
+	u64 z = (*state += RAND_STEP);
 
 	z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ULL;
 	z = (z ^ (z >> 27)) * 0x94d049bb133111ebULL;
@@ -77,26 +80,30 @@ struct migsim_blob *migsim_blob_wrap(void *base, size_t offset, size_t size)
  * migsim_blob_generate - make a blob of pseudo-random content
  * @seed: seed of the content
  * @size: bytes, 0 allowed
+ * @kept: false: have the content made where it is wanted, and memory for a part
  *
  * Return: a blob with one reference, or NULL.
  */
-struct migsim_blob *migsim_blob_generate(u64 seed, size_t size)
+struct migsim_blob *migsim_blob_generate(u64 seed, size_t size, bool kept)
 {
 	struct migsim_blob *blob;
 	void *base = NULL;
 
 	if (size) {
-		base = migsim_blob_alloc(PAGE_ALIGN(size));
+		base = migsim_blob_alloc(kept ? PAGE_ALIGN(size) : MIGSIM_PART);
 		if (!base)
 			return NULL;
-		fill(base, size, seed);
 	}
+	if (size && kept)
+		fill(base, size, seed);
 
 	blob = migsim_blob_wrap(base, 0, size);
 	if (!blob) {
 		vfree(base);
 		return NULL;
 	}
+	if (!kept)
+		blob->data = NULL;
 	blob->seed = seed;
 	blob->generated = true;
 	return blob;
@@ -135,6 +142,39 @@ void migsim_blob_put(struct migsim_blob *blob)
 }
 
 /**
+ * migsim_blob_is_kept - is the content in memory?
+ * @blob: the blob
+ *
+ * Return: true if so, and if there is none.
+ */
+bool migsim_blob_is_kept(const struct migsim_blob *blob)
+{
+	return blob->data || !blob->size;
+}
+
+/**
+ * migsim_blob_part - get at some of the content
+ * @blob: the blob; kept or generated
+ * @from: where it begins
+ * @len: bytes that are wanted, then bytes that there are; more than 0, and not
+ *	beyond the end
+ * @part: MIGSIM_PART bytes, to make it in if it is not kept
+ *
+ * Return: the first byte.
+ */
+const void *migsim_blob_part(const struct migsim_blob *blob, u64 from,
+			     size_t *len, void *part)
+{
+	size_t skip = from % sizeof(u64);
+
+	if (blob->data)
+		return blob->data + from;
+	*len = min(*len, MIGSIM_PART - skip);
+	fill(part, skip + *len, blob->seed + from / sizeof(u64) * RAND_STEP);
+	return part + skip;
+}
+
+/**
  * migsim_blob_crc - CRC-32 of the content, as zlib computes it
  * @blob: the blob
  *
@@ -143,10 +183,23 @@ void migsim_blob_put(struct migsim_blob *blob)
  */
 u32 migsim_blob_crc(struct migsim_blob *blob)
 {
-	if (!blob->crc_valid) {
-		blob->crc = ~crc32_le(~0U, blob->data, blob->size);
-		blob->crc_valid = true;
+	u64 from, left;
+	size_t len;
+	u32 crc;
+
+	if (blob->crc_valid)
+		return blob->crc;
+	crc = ~0U;
+	for (from = 0, left = blob->size; left; from += len, left -= len) {
+		const void *part;
+
+		len = left;
+		part = migsim_blob_part(blob, from, &len, blob->base);
+		crc = crc32_le(crc, part, len);
+		cond_resched();
 	}
+	blob->crc = ~crc;
+	blob->crc_valid = true;
 	return blob->crc;
 }
 
@@ -163,7 +216,8 @@ int migsim_payload_need(struct migsim_device *dev)
 
 	if (!dev->payload)
 		dev->payload = migsim_blob_generate(dev->knobs.seed,
-						    dev->knobs.state_size);
+						    dev->knobs.state_size,
+						    dev->knobs.in_memory);
 	return dev->payload ? 0 : -ENOMEM;
 }
 
@@ -176,7 +230,8 @@ int migsim_payload_need(struct migsim_device *dev)
  *
  * Context: state_mutex; a reset calls it with memory_lock held, so nothing
  * here may fault on user memory.
- * Return: 0, or -ENOMEM and the device has no payload until it is needed.
+ * Return: 0; -ERANGE and nothing has changed; -ENOMEM and the device has no payload
+ * until it is needed.
  */
 int migsim_payload_reset(struct migsim_device *dev)
 {
@@ -184,8 +239,11 @@ int migsim_payload_reset(struct migsim_device *dev)
 
 	lockdep_assert_held(&dev->state_mutex);
 
+	if (dev->knobs.in_memory && dev->knobs.state_size > MIGSIM_STATE_MAX)
+		return -ERANGE;
 	if (blob && blob->generated && blob->seed == dev->knobs.seed &&
-	    blob->size == dev->knobs.state_size)
+	    blob->size == dev->knobs.state_size &&
+	    (!blob->size || migsim_blob_is_kept(blob) == dev->knobs.in_memory))
 		return 0;
 	dev->payload = NULL;
 	migsim_blob_put(blob);

@@ -92,6 +92,7 @@ struct migsim_file *migsim_file_create(struct migsim_device *dev,
 	timer_setup(&file->poll_timer, poll_timer, 0);
 	file->dev = dev;
 	file->phase = phase;
+	file->crc = ~0U;
 	if (READ_ONCE(dev->knobs.nonblock))
 		flags |= O_NONBLOCK;
 
@@ -145,6 +146,7 @@ int migsim_file_release(struct inode *inode, struct file *f)
 	timer_shutdown_sync(&file->poll_timer);
 	migsim_precopy_free(&file->precopy);
 	migsim_blob_put(file->payload);
+	vfree(file->part);
 	vfree(file->piece);
 	vfree(file->image);
 	mutex_destroy(&file->lock);

@@ -19,6 +19,7 @@ void migsim_knobs_init(struct migsim_device *dev)
 	memset(knobs, 0, sizeof(*knobs));
 	memset(knobs->arcs, 0xff, sizeof(knobs->arcs));
 	knobs->state_size = SZ_1M;
+	knobs->in_memory = 1;
 	knobs->precopy_size = SZ_4K;
 	knobs->seed = get_random_u32();
 }

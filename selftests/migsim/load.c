@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Loading: the data_fd of RESUMING */
 
+#include <linux/crc32.h>
 #include <linux/file.h>
 #include <linux/fs.h>
 #include <linux/minmax.h>
@@ -14,7 +15,7 @@
  * A record's head and a piece of pre-copy data are kept until they are complete;
  * the payload goes to where it belongs at once, so the arc to STOP has no byte to
  * move. The memory grows with what really arrives, never by a size that the
- * stream claims.
+ * stream claims. A payload that is not kept goes through the memory of a piece.
  */
 static int image_grow(struct migsim_file *file, u64 need)
 {
@@ -52,6 +53,9 @@ static int room(struct migsim_file *file, u8 **dst, size_t *len)
 		*len = min_t(u64, *len, parser->left);
 		return 0;
 	case MIGSIM_PART_PIECE:
+		/* it would be replaced later, and is not kept so long */
+		if (file->unkept)
+			return -EINVAL;
 		*dst = file->piece + file->piece_len;
 		*len = min_t(u64, *len, parser->left);
 		/* for when it is complete */
@@ -59,6 +63,12 @@ static int room(struct migsim_file *file, u8 **dst, size_t *len)
 					parser->left);
 	case MIGSIM_PART_PAYLOAD:
 		*len = min_t(u64, *len, parser->left);
+		if (file->unkept) {
+			*dst = file->piece;
+			*len = min_t(u64, *len, MIGSIM_PRECOPY_DATA);
+			return parser->offset + *len > MIGSIM_UNKEPT_MAX ?
+			       -ENOSPC : 0;
+		}
 		ret = image_grow(file, parser->offset + *len);
 		if (!ret)
 			*dst = file->image + parser->offset;
@@ -89,7 +99,8 @@ static void arrived(struct migsim_file *file, size_t len)
 
 	switch (parser->part) {
 	case MIGSIM_PART_HEAD:
-		migsim_stream_head(parser, len, MIGSIM_STATE_MAX);
+		migsim_stream_head(parser, len, file->unkept ?
+				   MIGSIM_UNKEPT_MAX : MIGSIM_STATE_MAX);
 		break;
 	case MIGSIM_PART_PIECE:
 		file->piece_len += len;
@@ -98,6 +109,8 @@ static void arrived(struct migsim_file *file, size_t len)
 			piece_done(file);
 		break;
 	case MIGSIM_PART_PAYLOAD:
+		if (file->unkept)
+			file->crc = crc32_le(file->crc, file->piece, len);
 		parser->offset += len;
 		parser->left -= len;
 		if (!parser->left)
@@ -270,6 +283,9 @@ static int memory_prepare(struct migsim_device *dev, struct migsim_file *file)
 		file->parser.part = MIGSIM_PART_PAYLOAD;
 		file->parser.left = U64_MAX;
 	}
+	file->unkept = !dev->knobs.in_memory;
+	if (file->unkept)
+		return 0;
 	mutex_lock(&file->io_lock);
 	/* if it fails now, the write that needs it says so */
 	image_grow(file, dev->knobs.state_size);
@@ -315,6 +331,10 @@ static int load_stream(struct migsim_device *dev, struct migsim_file *file)
 	blob = migsim_blob_wrap(file->image, 0, file->parser.offset);
 	if (!blob)
 		return -ENOMEM;
+	if (file->unkept) {
+		blob->crc = ~file->crc;
+		blob->crc_valid = true;
+	}
 
 	if (!file->headerless) {
 		ret = migsim_regs_write(dev, &file->parser.regs);

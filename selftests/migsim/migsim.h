@@ -40,7 +40,8 @@
 #include "stream.h"
 
 #define MIGSIM_NUM_STATES	(VFIO_DEVICE_STATE_PRE_COPY_P2P + 1)
-#define MIGSIM_STATE_MAX	((u64)SZ_2G)	/* bytes of payload */
+#define MIGSIM_STATE_MAX	((u64)SZ_2G)	/* bytes of payload in memory */
+#define MIGSIM_UNKEPT_MAX	(64 * (u64)SZ_1G)	/* and of one that is not */
 #define MIGSIM_PRECOPY_MAX	((u64)SZ_1G)	/* bytes of pre-copy data */
 #define MIGSIM_DIRTY_MAX	(16 * (u64)SZ_1G)	/* bytes per second */
 #define MIGSIM_BLOCK		4096UL	/* what gets dirty at once */
@@ -50,12 +51,14 @@
 #define MIGSIM_ARC_MS_UNSET	U32_MAX
 /* so many that the whole log fits one sysfs page */
 #define MIGSIM_LOG_SIZE		56
+#define MIGSIM_PART		SZ_64K	/* most of a payload that is made at once */
 
 /**
  * struct migsim_blob - bytes that never change once they are a payload
  * @ref: held by the device for its current payload and by each saving file
  * @base: vmalloc memory, NULL if there is none
- * @data: first byte of the content inside @base
+ * @data: first byte of the content inside @base; NULL: there is no content, or it is
+ *	not kept
  * @size: bytes of content
  * @seed: what the content was generated from, if @generated
  * @generated: false for a payload that was loaded
@@ -64,6 +67,9 @@
  *
  * Because the content is fixed, a read of a saving file needs no lock, and a
  * save costs no copy.
+ *
+ * Content that is not kept is made of the seed where it is wanted; that of a
+ * payload that was loaded is gone, and only its CRC is known.
  */
 struct migsim_blob {
 	struct kref ref;
@@ -93,11 +99,14 @@ enum migsim_file_phase {
 
 /**
  * struct migsim_segment - a run of bytes of the saved stream
- * @data: first byte, owned by the file or by a blob that the file holds
+ * @data: first byte, owned by the file or by a blob that the file holds; NULL:
+ *	of the payload, which is not kept
+ * @from: without @data: where in the payload
  * @size: bytes
  */
 struct migsim_segment {
 	const void *data;
+	u64 from;
 	size_t size;
 };
 
@@ -141,12 +150,15 @@ struct migsim_precopy {
  * @files: where it is counted
  * @io_lock: one read or write at a time; protects the pacing and what is
  *	loaded; held across the pacing sleep and the user copy
- * @lock: protects @phase, @pos, @seg and @precopy; held for as long as it takes to
+ * @lock: protects @phase, @pos, @crc, @seg and @precopy; held for as long as it takes to
  *	copy a record, or once the payload
  * @wait: pacing sleeps here, so that disabling the file ends the sleep; poll waits here
  * @poll_timer: wakes @wait when there will be something to read
  * @phase: what a read or write may do
  * @pos: bytes read or written so far
+ * @crc: a payload that is not kept: of what moved of it so far, without the final
+ *	inversion; who moves bytes has io_lock and reads it without the lock
+ * @part: saving: where such a payload is made
  * @busy_since: when the step that is being paced began, 0 if none
  * @ready_at: when the device is done with all steps so far
  * @late: how long after @ready_at the last sleep ended
@@ -162,6 +174,7 @@ struct migsim_precopy {
  * @start: saving: what comes of it in the STATE record begins here
  * @state_head: saving: record header and registers before @payload
  * @headerless: loading: the stream is the payload
+ * @unkept: loading: of the payload there will be a CRC
  * @parser: loading: how far the stream is understood
  * @piece: loading: data of a PRECOPY record that is not complete
  * @piece_len: loading: bytes of it that came
@@ -173,11 +186,13 @@ struct migsim_file {
 	struct migsim_device *dev;
 	struct migsim_files *files;
 	struct mutex io_lock;	/* one read or write at a time */
-	struct mutex lock;	/* phase, pos, seg, precopy */
+	struct mutex lock;	/* phase, pos, crc, seg, precopy */
 	wait_queue_head_t wait;
 	struct timer_list poll_timer;
 	enum migsim_file_phase phase;
 	u64 pos;
+	u32 crc;
+	void *part;
 	ktime_t busy_since;
 	ktime_t ready_at;
 	ktime_t late;
@@ -194,6 +209,7 @@ struct migsim_file {
 	struct migsim_state_head state_head;
 
 	bool headerless;
+	bool unkept;
 	struct migsim_parser parser;
 	u8 *piece;
 	size_t piece_len;
@@ -235,6 +251,7 @@ struct migsim_arc_fault {
  * struct migsim_knobs - what the test sets through sysfs
  * @state_size: bytes of payload
  * @seed: what payload and registers are made of
+ * @in_memory: payloads are kept
  * @precopy_size: bytes of the payload that are given in PRE_COPY, 0 for none
  * @dirty_rate: bytes of them per second that the device writes to in PRE_COPY
  * @precopy_zero: "nothing now" in PRE_COPY is 0, not -ENOMSG
@@ -258,12 +275,13 @@ struct migsim_arc_fault {
  * @fail_write: the byte that cannot be written
  *
  * The numbers before @arcs are all u64, for the sake of sysfs, and read and written whole
- * (READ_ONCE()); @state_size and @seed change under state_mutex. The rest is
+ * (READ_ONCE()); @state_size, @seed and @in_memory change under state_mutex. The rest is
  * under migsim_device.knob_lock.
  */
 struct migsim_knobs {
 	u64 state_size;
 	u64 seed;
+	u64 in_memory;
 	u64 precopy_size;
 	u64 dirty_rate;
 	u64 precopy_zero;
@@ -412,13 +430,16 @@ int migsim_regs_reset(struct migsim_device *dev);
 int migsim_regs_wait_idle(struct migsim_device *dev, bool dma_only);
 
 /* blob.c */
-struct migsim_blob *migsim_blob_generate(u64 seed, size_t size);
+struct migsim_blob *migsim_blob_generate(u64 seed, size_t size, bool kept);
 struct migsim_blob *migsim_blob_wrap(void *base, size_t offset, size_t size);
 struct migsim_blob *migsim_blob_get(struct migsim_blob *blob);
 void migsim_blob_put(struct migsim_blob *blob);
+const void *migsim_blob_part(const struct migsim_blob *blob, u64 from,
+			     size_t *len, void *part);
 u32 migsim_blob_crc(struct migsim_blob *blob);
 void *migsim_blob_alloc(size_t size);
 u64 migsim_rand(u64 *state);
+bool migsim_blob_is_kept(const struct migsim_blob *blob);
 int migsim_payload_reset(struct migsim_device *dev);
 int migsim_payload_need(struct migsim_device *dev);
 

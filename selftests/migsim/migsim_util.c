@@ -131,6 +131,7 @@ int knobs_reset(const char *addr)
 	ret |= attr_write(addr, "p2p", "1");
 	ret |= attr_write(addr, "precopy", "0");
 	ret |= attr_write_num(addr, "state_size", 1 << 20);
+	ret |= attr_write(addr, "in_memory", "1");
 	ret |= attr_write_num(addr, "precopy_size", 4096);
 	ret |= attr_write(addr, "precopy_end", "enomsg");
 	ret |= attr_write(addr, "arcs_log", "0");

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Saving: the data_fd of PRE_COPY, PRE_COPY_P2P and STOP_COPY */
 
+#include <linux/crc32.h>
 #include <linux/file.h>
 #include <linux/fs.h>
 #include <linux/poll.h>
@@ -9,7 +10,7 @@
 
 #include "migsim.h"
 
-static void segment_add(struct migsim_file *file, const void *data,
+static void segment_add(struct migsim_file *file, const void *data, u64 from,
 			size_t size)
 {
 	lockdep_assert_held(&file->lock);
@@ -18,6 +19,7 @@ static void segment_add(struct migsim_file *file, const void *data,
 		return;
 	file->seg[file->nseg++] = (struct migsim_segment) {
 		.data = data,
+		.from = from,
 		.size = size,
 	};
 	file->end += size;
@@ -30,9 +32,9 @@ static void state_add(struct migsim_file *file)
 
 	file->last = true;
 	if (!READ_ONCE(file->dev->knobs.headerless))
-		segment_add(file, &file->state_head, MIGSIM_STATE_HEAD);
-	segment_add(file, payload->data + file->start,
-		    payload->size - file->start);
+		segment_add(file, &file->state_head, 0, MIGSIM_STATE_HEAD);
+	segment_add(file, payload->data ? payload->data + file->start : NULL,
+		    file->start, payload->size - file->start);
 }
 
 /* All that there was is read: is there more? If not, pos stays at end. */
@@ -52,18 +54,20 @@ static void refill(struct migsim_file *file)
 	if (file->precopy.base && !(stopped && !file->start))
 		size = migsim_precopy_record(file, !stopped);
 	if (size)
-		segment_add(file, file->precopy.record, size);
+		segment_add(file, file->precopy.record, 0, size);
 	else if (stopped)
 		state_add(file);
 }
 
+/* @crc goes on over the payload if it is not kept. */
 static int copy_segments(const struct migsim_file *file, struct iov_iter *to,
-			 u64 pos, size_t len)
+			 u64 pos, size_t len, u32 *crc)
 {
 	const struct migsim_segment *seg = file->seg;
 
 	pos -= file->seg_pos;
 	while (len) {
+		const void *data;
 		size_t part;
 
 		if (pos >= seg->size) {
@@ -72,8 +76,13 @@ static int copy_segments(const struct migsim_file *file, struct iov_iter *to,
 			continue;
 		}
 		part = min_t(u64, seg->size - pos, len);
-		if (copy_to_iter(seg->data + pos, part, to) != part)
+		data = seg->data ? seg->data + pos :
+		       migsim_blob_part(file->payload, seg->from + pos, &part,
+					file->part);
+		if (copy_to_iter(data, part, to) != part)
 			return -EFAULT;
+		if (!seg->data)
+			*crc = crc32_le(*crc, data, part);
 		pos += part;
 		len -= part;
 	}
@@ -121,7 +130,7 @@ out:
 	return ret;
 }
 
-static int read_end(struct migsim_file *file, size_t len)
+static int read_end(struct migsim_file *file, size_t len, u32 crc)
 {
 	int ret = 0;
 
@@ -130,6 +139,7 @@ static int read_end(struct migsim_file *file, size_t len)
 		ret = -ENODEV;
 	} else {
 		file->pos += len;
+		file->crc = crc;
 		WRITE_ONCE(file->dev->saved_bytes, file->pos);
 	}
 	mutex_unlock(&file->lock);
@@ -138,10 +148,12 @@ static int read_end(struct migsim_file *file, size_t len)
 
 static ssize_t give(struct migsim_file *file, struct iov_iter *to, size_t len)
 {
-	/* only a reader changes what lies before @end: no lock over the user copy */
-	int ret = copy_segments(file, to, file->pos, len);
+	u32 crc = file->crc;
+	int ret;
 
-	return ret ? ret : read_end(file, len);
+	/* only a reader changes what lies before @end: no lock over the user copy */
+	ret = copy_segments(file, to, file->pos, len, &crc);
+	return ret ? ret : read_end(file, len, crc);
 }
 
 static ssize_t read_some(struct migsim_file *file, struct iov_iter *to,
@@ -311,7 +323,7 @@ static int precopy_start(struct migsim_device *dev, struct migsim_file *file)
 	if (!size || READ_ONCE(dev->knobs.headerless))
 		return 0;
 	ret = migsim_payload_need(dev);
-	if (ret)
+	if (ret || !migsim_blob_is_kept(dev->payload))
 		return ret;
 	return migsim_precopy_start(file, dev->payload, size);
 }
@@ -360,6 +372,17 @@ static void payload_settle(struct migsim_device *dev, struct migsim_file *file)
 	migsim_blob_put(pre->base);
 }
 
+/* Memory to make a payload in that is not kept. One that was loaded is gone. */
+static int part_need(struct migsim_device *dev, struct migsim_file *file)
+{
+	if (migsim_blob_is_kept(dev->payload) || file->part)
+		return 0;
+	if (!dev->payload->generated)
+		return -ENODATA;
+	file->part = migsim_blob_alloc(MIGSIM_PART);
+	return file->part ? 0 : -ENOMEM;
+}
+
 /**
  * migsim_save_finish - append the state of the stopped device
  * @dev: the device
@@ -375,6 +398,8 @@ int migsim_save_finish(struct migsim_device *dev, struct migsim_file *file)
 	int ret;
 
 	ret = migsim_payload_need(dev);
+	if (!ret)
+		ret = part_need(dev, file);
 	if (ret)
 		return ret;
 	ret = migsim_regs_wait_idle(dev, false);
@@ -401,6 +426,21 @@ int migsim_save_finish(struct migsim_device *dev, struct migsim_file *file)
 	return 0;
 }
 
+/* The CRC of a payload that is not kept is that of what was read, if that was all. */
+static void crc_settle(struct migsim_file *file)
+{
+	struct migsim_blob *payload = file->payload;
+
+	lockdep_assert_held(&file->dev->state_mutex);
+	lockdep_assert_held(&file->lock);
+
+	if (!file->last || file->pos < file->end ||
+	    migsim_blob_is_kept(payload))
+		return;
+	payload->crc = ~file->crc;
+	payload->crc_valid = true;
+}
+
 /**
  * migsim_save_abandon - a save ends, complete or not
  * @dev: the device, with a saving data_fd
@@ -416,6 +456,7 @@ void migsim_save_abandon(struct migsim_device *dev)
 		migsim_precopy_catch_up(file);
 		payload_settle(dev, file);
 	}
+	crc_settle(file);
 	mutex_unlock(&file->lock);
 }
 

@@ -64,7 +64,7 @@ static ssize_t scalar_store(struct device *device,
 	return len;
 }
 
-/* state_size and seed: the payload follows at once */
+/* state_size, seed and in_memory: the payload follows at once */
 static ssize_t payload_store(struct device *device,
 			     struct device_attribute *attr, const char *buf,
 			     size_t len)
@@ -115,8 +115,9 @@ static ssize_t dirty_rate_store(struct device *device,
 
 #define RATE_MAX	(100 * USEC_PER_SEC)
 
-SCALAR(state_size, AT(state_size), MIGSIM_STATE_MAX, payload_store);
+SCALAR(state_size, AT(state_size), MIGSIM_UNKEPT_MAX, payload_store);
 SCALAR(seed, AT(seed), U64_MAX, payload_store);
+SCALAR(in_memory, AT(in_memory), 1, payload_store);
 SCALAR(precopy_size, AT(precopy_size), MIGSIM_PRECOPY_MAX, scalar_store);
 SCALAR(dirty_rate, AT(dirty_rate), MIGSIM_DIRTY_MAX, dirty_rate_store);
 SCALAR(poll, AT(poll), 1, scalar_store);
@@ -369,6 +370,7 @@ static DEVICE_ATTR_RO(registers);
 static struct attribute *migsim_attrs[] = {
 	&knob_state_size.attr.attr,
 	&knob_seed.attr.attr,
+	&knob_in_memory.attr.attr,
 	&knob_precopy_size.attr.attr,
 	&knob_dirty_rate.attr.attr,
 	&dev_attr_dirty.attr,

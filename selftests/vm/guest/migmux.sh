@@ -72,12 +72,13 @@ handles()
 # knob BDF ATTRIBUTE [VALUE]: write it, or print it.
 knob()
 {
-	local file=/sys/bus/pci/devices/$1/migsim/$2
+	local file=/sys/bus/pci/devices/$1/migsim/$2 value
 
 	if (($# > 2)); then
 		echo "$3" >"$file"
 	else
-		cat "$file"
+		value=$(<"$file") || return 1
+		[[ -z $value ]] || echo "$value"
 	fi
 }
 
@@ -132,7 +133,14 @@ device_facts()
 # Unlike the attribute "state" it is not made RUNNING by the closing of the device.
 last_state()
 {
-	knob "$1" arcs_log | awk 'BEGIN { s = "RUNNING" } $5 == 0 { s = $4 } END { print s }'
+	local arcs arc i
+
+	mapfile -t arcs <"/sys/bus/pci/devices/$1/migsim/arcs_log"
+	for ((i = ${#arcs[@]} - 1; i >= 0; i--)); do
+		read -r -a arc <<<"${arcs[i]}"
+		[[ ${arc[4]} != 0 ]] || { echo "${arc[3]}"; return; }
+	done
+	echo RUNNING
 }
 
 # last_arcs BDF...: a line per device, its last_state and the error of its last arc, 0 or

@@ -3,15 +3,15 @@
 # vm: --devices 4 --timeout 400 --module ghash-generic
 #
 # vfmig link --tls: links that encrypt and transfers over them, each kind of peer that must be
-# refused, by both ends, and what is said then. The certificates are made here.
+# refused, by both ends, and what is said then.
 
 . /lib/migmux/ktap.sh
 . /lib/migmux/hosts.sh
 . /lib/migmux/migmux.sh
 . /lib/migmux/loop.sh
+. /lib/migmux/certs.sh
 
 ADDR=tcp:127.0.0.1:5000
-CERTS=/tmp/certs
 
 loop_setup
 for module in tls gcm ghash-generic; do
@@ -19,47 +19,18 @@ for module in tls gcm ghash-generic; do
 done
 command -v certtool >/dev/null || skip_all "certtool is not there"
 
-# certificate NAME CA LINE...: CA is "self" or a name; the lines go into certtool's template.
-certificate()
-{
-	local name=$CERTS/$1 ca=$CERTS/$2
-	local how=(--generate-certificate --load-ca-certificate "$ca.pem" \
-		   --load-ca-privkey "$ca.key")
-
-	[[ $2 != self ]] || how=(--generate-self-signed)
-	shift 2
-	{
-		printf 'cn = "%s"\n' "${name##*/}"
-		printf '%s\n' "$@"
-	} >"$name.template"
-	certtool --generate-privkey --key-type ecdsa --outfile "$name.key" &&
-		certtool "${how[@]}" --load-privkey "$name.key" --template "$name.template" \
-			--outfile "$name.pem"
-}
-
+# More of them, that should be refused.
 certificates()
 {
-	local host=(signing_key tls_www_server tls_www_client 'expiration_days = 30')
-
-	mkdir -p $CERTS
-	certificate ca self ca cert_signing_key 'expiration_days = 30' &&
+	certs_make &&
 	certificate other-ca self ca cert_signing_key 'expiration_days = 30' &&
-	certificate host-a ca 'dns_name = "host-a"' 'ip_address = "127.0.0.1"' "${host[@]}" &&
-	certificate host-b ca 'dns_name = "host-b"' "${host[@]}" &&
 	certificate stranger other-ca 'dns_name = "host-b"' 'ip_address = "127.0.0.1"' \
-		"${host[@]}" &&
+		"${CERT_HOST[@]}" 'expiration_days = 30' &&
 	certificate expired ca 'dns_name = "host-b"' 'ip_address = "127.0.0.1"' \
-		"${host[@]:0:3}" 'activation_date = "2020-01-01 00:00:00"' \
+		"${CERT_HOST[@]}" 'activation_date = "2020-01-01 00:00:00"' \
 		'expiration_date = "2020-02-01 00:00:00"' &&
 	certificate server ca 'dns_name = "server"' signing_key tls_www_server \
 		'expiration_days = 30'
-}
-
-# as NAME [CA]: OPTS are the options of who shows that certificate and trusts the CA.
-as()
-{
-	OPTS=(--tls --tls-cert "$CERTS/$1.pem" --tls-key "$CERTS/$1.key"
-	      --tls-ca "$CERTS/${2:-ca}.pem")
 }
 
 # ends IN_WORDS OUT_WORDS: both ends fail and say so, and neither leaves a link. Without
@@ -100,10 +71,8 @@ check "certificates" certificates
 
 # --- what should work -------------------------------------------------------------------
 
-as host-a
-IN_OPTS=("${OPTS[@]}")
-as host-b
-OUT_OPTS=("${OPTS[@]}")
+certs_of IN_OPTS host-a
+certs_of OUT_OPTS host-b
 check "links over TLS" out_in $ADDR
 for link in in out; do
 	check "$link: it is TLS 1.3, the kernel encrypts, pages are spliced" shows $link \
@@ -129,46 +98,34 @@ check "both ends say whom they want" ends "" ""
 
 # --- who is refused -------------------------------------------------------------------------
 
-as host-a
-IN_OPTS=("${OPTS[@]}")
-as stranger
-OUT_OPTS=("${OPTS[@]}")
+certs_of IN_OPTS host-a
+certs_of OUT_OPTS stranger
 check "who connects is of another CA" ends "certificate issuer is unknown" "the peer refused us"
-as host-b other-ca
-OUT_OPTS=("${OPTS[@]}")
+certs_of OUT_OPTS host-b other-ca
 check "who listens is of another CA" ends "the peer refused us" "certificate issuer is unknown"
-as expired
-OUT_OPTS=("${OPTS[@]}")
+certs_of OUT_OPTS expired
 check "who connects has expired" ends "expired certificate" "the peer refused us"
-as server
-OUT_OPTS=("${OPTS[@]}")
+certs_of OUT_OPTS server
 check "who connects has a certificate for servers" ends "intended purpose" \
 	"the peer refused us"
-as host-b
-OUT_OPTS=("${OPTS[@]}")
+certs_of OUT_OPTS host-b
 IN_OPTS+=(--tls-peer host-c)
 check "who connects has another name" ends "Wanted: host-c" "the peer refused us"
-as host-a
-IN_OPTS=("${OPTS[@]}")
+certs_of IN_OPTS host-a
 OUT_OPTS+=(--tls-peer host-c)
 check "who listens has another name" ends "the peer refused us" "Wanted: host-c"
-as expired
-IN_OPTS=("${OPTS[@]}")
-as host-b
-OUT_OPTS=("${OPTS[@]}")
+certs_of IN_OPTS expired
+certs_of OUT_OPTS host-b
 check "who listens has expired" ends "the peer refused us" "expired certificate"
-as server
-IN_OPTS=("${OPTS[@]}")
+certs_of IN_OPTS server
 check "who listens is not whom one connects to" ends "the peer refused us" \
 	"Wanted: 127.0.0.1"
 
-as host-a
-IN_OPTS=("${OPTS[@]}")
+certs_of IN_OPTS host-a
 OUT_OPTS=()
 check "who connects does not use TLS" ends "the peer said nothing for 10 s" ""
 IN_OPTS=()
-as host-b
-OUT_OPTS=("${OPTS[@]}")
+certs_of OUT_OPTS host-b
 check "who listens does not use TLS" ends "" "the peer said nothing for 10 s"
 
 # --- files ------------------------------------------------------------------------------------
@@ -180,7 +137,7 @@ ca=(--tls-ca "$CERTS/ca.pem")
 check "no certificate" says 2 "cannot use certificate /nowhere with key $CERTS/host-a.key" \
 	vfmig link listen l "${IN_OPTS[@]}" --tls-cert /nowhere "${key[@]}" "${ca[@]}"
 check "the key of another certificate" says 2 "certificate and the given key do not match" \
-	vfmig link listen l "${IN_OPTS[@]}" "${cert[@]}" --tls-key $CERTS/host-b.key "${ca[@]}"
+	vfmig link listen l "${IN_OPTS[@]}" "${cert[@]}" --tls-key "$CERTS/host-b.key" "${ca[@]}"
 check "no CA" says 2 "no CA's certificate in /dev/null: the file has none" \
 	vfmig link listen l "${IN_OPTS[@]}" "${cert[@]}" "${key[@]}" --tls-ca /dev/null
 
