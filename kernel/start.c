@@ -9,7 +9,7 @@
 #include "adopt.h"
 #include "channel.h"
 #include "ioctl.h"
-#include "main.h"
+#include "limit.h"
 #include "pump.h"
 #include "recv.h"
 #include "send.h"
@@ -226,8 +226,12 @@ static int start(struct migmux_session *s, const struct start *how)
 	if (IS_ERR(s->staging)) {
 		err = PTR_ERR(s->staging);
 		s->staging = NULL;
-		migmux_session_refuse(s, err, "no memory for %llu bytes of staging",
-				      staging);
+		if (err == -ENOSPC)
+			migmux_session_refuse(s, err, "%llu bytes of staging are too many: all sessions together may have %llu, see the module parameter staging_total_mib",
+					      staging, migmux_staging_total());
+		else
+			migmux_session_refuse(s, err, "no memory for %llu bytes of staging",
+					      staging);
 		goto err_rest;
 	}
 	set_role(s, how);
