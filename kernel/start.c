@@ -193,26 +193,41 @@ static int start_arcs(struct migmux_session *s, const struct start *how)
 	return 0;
 }
 
-/*
- * A pump that has its data file from before may have read from it already, and what
- * is read is lost: the session must not be started again.
- */
-static void spoil(struct migmux_session *s, int err)
+/* How much the channels have received so far. */
+static u64 received(const struct migmux_session *s)
 {
+	u64 bytes = 0;
+	u32 i;
+
+	for (i = 0; i < s->nr_channels; i++)
+		bytes += atomic64_read(&s->channels[i]->received);
+	return bytes;
+}
+
+/*
+ * A pump that has its data file from before may have read from it already, and a
+ * receiver from its socket, and what is read is lost: the session must not be started
+ * again, nor its link be used.
+ */
+static void spoil(struct migmux_session *s, u64 received_before, int err)
+{
+	bool lost = received(s) != received_before;
 	struct migmux_device *dev;
 	u32 i;
 
 	migmux_session_for_each_device(s, dev, i)
-		if (dev->data_file)
-			migmux_session_fail(s, err, VFIO_MIGMUX_INDEX_NONE,
-					    VFIO_MIGMUX_INDEX_NONE,
-					    "cannot create threads for the data path: error %d",
-					    -err);
+		lost |= !!dev->data_file;
+	if (lost)
+		migmux_session_fail(s, err, VFIO_MIGMUX_INDEX_NONE,
+				    VFIO_MIGMUX_INDEX_NONE,
+				    "the session could not begin, and what it has read is lost: error %d",
+				    -err);
 }
 
 static int start(struct migmux_session *s, const struct start *how)
 {
 	const u64 staging = how->staging ?: migmux_staging_default();
+	const u64 before = received(s);
 	int err;
 
 	lockdep_assert_held(&s->mutex);
@@ -241,7 +256,6 @@ static int start(struct migmux_session *s, const struct start *how)
 	if (err) {
 		migmux_session_refuse(s, err, "cannot create threads for the data path: error %d",
 				      -err);
-		spoil(s, err);
 		goto err_stop;
 	}
 	err = start_arcs(s, how);
@@ -251,6 +265,8 @@ static int start(struct migmux_session *s, const struct start *how)
 
 err_stop:
 	migmux_session_stop_movers(s);
+	/* now nobody reads any more */
+	spoil(s, before, err);
 	unset_role(s);
 	migmux_staging_release(s->staging);
 	s->staging = NULL;

@@ -214,8 +214,8 @@ FIXTURE_SETUP(cgroup)
 	mkdir(CGROUPS, 0755);
 	if (mount("cgroup2", CGROUPS, "cgroup2", 0, NULL) && errno != EBUSY)
 		SKIP(return, "no cgroup2");
-	if (text_write(CGROUPS "/cgroup.subtree_control", "+memory"))
-		SKIP(return, "no memory controller");
+	if (text_write(CGROUPS "/cgroup.subtree_control", "+memory +pids"))
+		SKIP(return, "no controllers of memory and pids");
 	ASSERT_EQ(0, mkdir(CGROUP, 0755));
 	ASSERT_EQ(0, pipe(self->told));
 }
@@ -296,6 +296,73 @@ TEST_F(cgroup, is_killed_over_its_limit)
 	EXPECT_EQ(taint, tainted());
 	EXPECT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
 	EXPECT_LE(1, number_read(CGROUP "/memory.events", "oom_kill "));
+	EXPECT_EQ(0, migration_works());
+}
+
+#define MOVERS_CHANNELS 6
+
+/*
+ * One attempt to load with too few threads, while the peer has sent a part of a frame on
+ * each channel. Either the session can load afterwards, and has lost nothing, or it has
+ * failed and says so. 0 if so.
+ */
+static int load_short_of_threads(struct vfio_dev *dev, const char *state, long size)
+{
+	const struct peer_frame frame = peer_frame("x", 0, size, false);
+	int i, ret, ch[MOVERS_CHANNELS][2], fd = session_open();
+
+	ret = session_device_add(fd, dev->fd, "x", 0);
+	for (i = 0; i < MOVERS_CHANNELS && ret >= 0; i++) {
+		ret = peer_pair(ch[i]) ?: peer_send_init(ch[i][1], i);
+		ret = ret ?: session_channel_add(fd, ch[i][0], 0);
+	}
+	ret = ret < 0 ? ret : peer_send(ch[0][1], &frame, 100);
+	/* this one, the feed, and some of the receivers */
+	ret = ret ?: number_write(CGROUP "/pids.max", 1 + MOVERS_CHANNELS);
+	if (!ret && session_load(fd, 0, RUNNING, MIB) != -EAGAIN)
+		ret = -EINVAL;
+	ret = ret ?: text_write(CGROUP "/pids.max", "max");
+	if (ret)
+		return ret;
+	ret = session_load(fd, 0, RUNNING, MIB);
+	if (ret == -ECANCELED)
+		ret = session_wait(fd, M_ENDED, WAIT_MS);
+	else
+		ret = ret ?: peer_send(ch[0][1], (char *)&frame + 100, sizeof(frame) - 100) ?:
+		      peer_send(ch[0][1], state, size) ?:
+		      peer_send_frame(ch[0][1], "x", 1, 0, true) ?:
+		      session_wait(fd, M_LOADED, WAIT_MS);
+	if (ret)
+		session_says(fd, 0, "");
+	for (i = 0; i < MOVERS_CHANNELS; i++) {
+		close(ch[i][0]);
+		close(ch[i][1]);
+	}
+	close(fd);
+	return ret;
+}
+
+TEST_F(cgroup, short_of_threads)
+{
+	char *state = malloc(STREAM_MAX);
+	long size = device_save(&self->vmm.dev[1], state, STREAM_MAX);
+	int i, status, ret = 0;
+
+	ASSERT_LT(0, size);
+	self->pid = fork();
+	if (!self->pid) {
+		ret = number_write(CGROUP "/cgroup.procs", getpid());
+		for (i = 0; i < 20 && !ret; i++)
+			ret = device_settle(&self->vmm.dev[0]) ?:
+			      load_short_of_threads(&self->vmm.dev[0], state, size);
+		printf("# attempt %d: %d\n", i, ret);
+		fflush(stdout);
+		_exit(ret ? 1 : 0);
+	}
+	ASSERT_EQ(self->pid, waitpid(self->pid, &status, 0));
+	self->pid = 0;
+	EXPECT_EQ(0, status);
+	free(state);
 	EXPECT_EQ(0, migration_works());
 }
 
