@@ -55,23 +55,26 @@ static bool ready(struct migmux_mover *mover)
 	return ok;
 }
 
-/* The next frame in order, or NULL; then *done says whether it was the last. */
-static struct migmux_frame *take(struct migmux_device *dev, bool *done)
+/*
+ * The next frame in order becomes dev->frame, in one step for who looks whether memory
+ * will be free (recv.c). If there is none, *done says whether it was the last.
+ */
+static void take(struct migmux_device *dev, bool *done)
 {
 	struct migmux_session *s = dev->session;
 	struct migmux_gather_node *node;
 
 	spin_lock(&s->lock);
 	node = migmux_gather_pop(&dev->gather);
+	if (node)
+		dev->frame = container_of(node, struct migmux_frame, gather);
 	*done = !node && migmux_gather_complete(&dev->gather);
 	if (*done)
 		dev->eof = true;
 	spin_unlock(&s->lock);
-	if (!node)
-		return NULL;
 	/* a frame that waits at another channel may be the next one now */
-	migmux_session_wake_stalled(s);
-	return container_of(node, struct migmux_frame, gather);
+	if (node)
+		migmux_session_wake_stalled(s);
 }
 
 static void account(struct migmux_device *dev, u64 start, size_t bytes, bool whole)
@@ -161,7 +164,7 @@ static void step(struct migmux_mover *mover)
 	bool done = false;
 
 	if (!dev->frame) {
-		dev->frame = take(dev, &done);
+		take(dev, &done);
 		dev->offset = 0;
 	}
 	if (done) {
@@ -175,8 +178,8 @@ static void step(struct migmux_mover *mover)
 				   dev->frame->gather.idx, dev->frame->bytes);
 	spin_lock(&s->lock);
 	migmux_staging_put(s->staging, dev->frame);
-	spin_unlock(&s->lock);
 	dev->frame = NULL;
+	spin_unlock(&s->lock);
 	migmux_session_wake_stalled(s);
 }
 
