@@ -109,6 +109,7 @@ vm-build:
 vm-tests: vm-build test-deps
 	+@$(kenv) && $(submake) -s -C selftests/migsim test OUT=$(BUILD)/guest $(harness)
 	+@$(kenv) && $(submake) -s -C selftests/kselftest OUTPUT=$(BUILD)/guest $(harness)
+	+@$(submake) -s -C selftests/fuzz guest OUTPUT=$(BUILD)/guest
 
 check: vm-tests
 	@$(VM)/check $(ONLY)
@@ -121,11 +122,12 @@ vm-qemu: vm-build
 check-qemu: vm-qemu
 	@selftests/qemu/check
 
-# FUZZ_SECONDS= for each fuzzer.
-fuzz:
+# FUZZ_SECONDS= for each fuzzer, and FUZZ_SEED= for those in a test host. ONLY= of wire,
+# reply, gather and host.
+fuzz: vm-tests
 	@$(VM)/deps fuzz
 	+@$(submake) -s -C selftests/fuzz OUTPUT=$(BUILD)/fuzz
-	@selftests/fuzz/fuzz
+	@selftests/fuzz/fuzz $(ONLY)
 
 # DEVICES=, STATE_MIB=, MS_PER_MIB= and ARC_MS= reach it as make was given them.
 demo: vm-build
@@ -149,7 +151,7 @@ help:
 	@echo 'make check-qemu  stock QEMU migrates with and without a set, and with our sessions on'
 	@echo '                 the other end (ROUNDS=)'
 	@echo 'make unit        the tests that need no VM'
-	@echo 'make fuzz        the fuzzers, a minute each (FUZZ_SECONDS=)'
+	@echo 'make fuzz        the fuzzers, a minute each (FUZZ_SECONDS=, FUZZ_SEED=, ONLY=)'
 	@echo 'make bench       measure'
 	@echo 'make style       all style checks'
 	@echo 'make generate    write the files generated from the netlink spec'

@@ -171,7 +171,7 @@ static void drop_all(struct model *m)
 		REQUIRE(!m->entries[i].claimed || m->entries[i].config);
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+int fuzz_one(const uint8_t *data, size_t size)
 {
 	static struct model m;
 	u32 base, idx;

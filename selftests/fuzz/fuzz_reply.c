@@ -121,7 +121,7 @@ static void fuzz_ack(const struct migmux_wire_ack *ack)
 	REQUIRE(!memcmp(ack, &again, sizeof(again)));
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+int fuzz_one(const uint8_t *data, size_t size)
 {
 	static union {
 		u8 bytes[MIGMUX_WIRE_VERDICT_SIZE];

@@ -163,7 +163,7 @@ static void fuzz_fault(const u8 *in)
 	REQUIRE(!strncmp(cut, text, sizeof(cut) - 1) && is_printable(cut, sizeof(cut)));
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+int fuzz_one(const uint8_t *data, size_t size)
 {
 	static union {
 		u8 bytes[MIGMUX_WIRE_RAM_SIZE];
@@ -180,13 +180,26 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (size)
 		memcpy(in.bytes, data + 1, size - 1);
 	switch (which) {
-	case 'i':	fuzz_init(&in.init); break;
-	case 'p':	fuzz_prefix(&in.prefix); break;
-	case 'f':	fuzz_frame(&in.frame); break;
-	case 'r':	fuzz_ram(&in.ram); break;
-	case 'e':	fuzz_encode(in.bytes); break;
-	case 't':	fuzz_fault(in.bytes); break;
-	default:	return -1;	/* not worth to be kept */
+	case 'i':
+		fuzz_init(&in.init);
+		break;
+	case 'p':
+		fuzz_prefix(&in.prefix);
+		break;
+	case 'f':
+		fuzz_frame(&in.frame);
+		break;
+	case 'r':
+		fuzz_ram(&in.ram);
+		break;
+	case 'e':
+		fuzz_encode(in.bytes);
+		break;
+	case 't':
+		fuzz_fault(in.bytes);
+		break;
+	default:
+		return -1;	/* not worth to be kept */
 	}
 	return 0;
 }

@@ -18,7 +18,8 @@
 	}								\
 } while (0)
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+/* libFuzzer has another name for it, see the Makefile. */
+int fuzz_one(const uint8_t *data, size_t size);
 
 /* No fault has this code: who finds it knows that nothing was written. */
 #define UNTOUCHED	((enum migmux_wire_err)0x5a5a5a5a)
