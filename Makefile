@@ -28,7 +28,7 @@ kbuild = $(submake) -C $(KDIR) \
 	$(if $(shell command -v pahole),,CONFIG_DEBUG_INFO_BTF_MODULES=)
 
 .PHONY: all module migsim tools unit install install-module install-tools clean
-.PHONY: style generate check check-qemu demo bench vm-build vm-tests vm-qemu \
+.PHONY: style generate check check-qemu fuzz demo bench vm-build vm-tests vm-qemu \
 	test-deps farm need-kdir need-libs help
 
 all: module tools
@@ -109,6 +109,7 @@ vm-build:
 vm-tests: vm-build test-deps
 	+@$(kenv) && $(submake) -s -C selftests/migsim test OUT=$(BUILD)/guest $(harness)
 	+@$(kenv) && $(submake) -s -C selftests/kselftest OUTPUT=$(BUILD)/guest $(harness)
+	+@$(submake) -s -C selftests/fuzz guest OUTPUT=$(BUILD)/guest
 
 check: vm-tests
 	@$(VM)/check $(ONLY)
@@ -120,6 +121,13 @@ vm-qemu: vm-build
 
 check-qemu: vm-qemu
 	@selftests/qemu/check
+
+# FUZZ_SECONDS= for each fuzzer, and FUZZ_SEED= for those in a test host. ONLY= of wire,
+# reply, gather and host.
+fuzz: vm-tests
+	@$(VM)/deps fuzz
+	+@$(submake) -s -C selftests/fuzz OUTPUT=$(BUILD)/fuzz
+	@selftests/fuzz/fuzz $(ONLY)
 
 # DEVICES=, STATE_MIB=, MS_PER_MIB= and ARC_MS= reach it as make was given them.
 demo: vm-build
@@ -144,6 +152,7 @@ help:
 	@echo 'make check-qemu  stock QEMU migrates with and without a set, and with our sessions on'
 	@echo '                 the other end (ROUNDS=)'
 	@echo 'make unit        the tests that need no VM'
+	@echo 'make fuzz        the fuzzers, a minute each (FUZZ_SECONDS=, FUZZ_SEED=, ONLY=)'
 	@echo 'make bench       measure'
 	@echo 'make style       all style checks'
 	@echo 'make generate    write the files generated from the netlink spec'

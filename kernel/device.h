@@ -67,8 +67,8 @@ struct migmux_session;
  * @peer_said: source: it has said so; session's lock
  * @gather: destination: frames that came; session's lock
  * @held: frames of the staging that carry its state; session's lock
- * @frame: destination: the frame that is being written; the feed's
- * @feeding: destination: there is one; session's lock
+ * @frame: destination: the frame that is being written; the feed's, session's lock to
+ *	change the pointer
  * @offset: bytes of it that are written; the feed's
  * @stalled_staging: since when the pump waits for memory, 0 if not; session's lock
  * @stalled_wire: since when the feed waits for a frame, 0 if not; session's lock
@@ -117,7 +117,6 @@ struct migmux_device {
 	struct migmux_gather gather;
 	u32 held;
 	struct migmux_frame *frame;
-	bool feeding;
 	size_t offset;
 	u64 stalled_staging;
 	u64 stalled_wire;

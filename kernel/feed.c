@@ -57,10 +57,13 @@ static bool ready(struct migmux_mover *mover)
 	return ok;
 }
 
-/* The next frame in order, or NULL; then *done says whether it was the last. */
-static struct migmux_frame *take(struct migmux_device *dev, bool *done)
+/*
+ * The next frame in order becomes dev->frame, in one step for who looks whether memory
+ * will be free (recv.c). If there is none, *done says whether it was the last.
+ */
+static void take(struct migmux_device *dev, bool *done)
 {
-	struct migmux_frame *frame = NULL, *spilled = NULL;
+	struct migmux_frame *spilled = NULL;
 	struct migmux_session *s = dev->session;
 	struct migmux_gather_node *node = NULL;
 
@@ -68,23 +71,21 @@ static struct migmux_frame *take(struct migmux_device *dev, bool *done)
 	if (!migmux_spill_waits_locked(dev))
 		node = migmux_gather_pop(&dev->gather);
 	if (node) {
-		dev->feeding = true;
-		frame = container_of(node, struct migmux_frame, gather);
+		dev->frame = container_of(node, struct migmux_frame, gather);
 	} else {
 		*done = migmux_gather_complete(&dev->gather);
 		dev->eof = *done;
 	}
-	if (frame && !frame->bvec) {
-		spilled = frame;
-		frame = migmux_staging_get(s->staging, dev);
+	if (node && !dev->frame->bvec) {
+		spilled = dev->frame;
+		dev->frame = migmux_staging_get(s->staging, dev);
 	}
 	spin_unlock(&s->lock);
 	if (spilled)
-		migmux_spill_settle(spilled, frame);
+		migmux_spill_settle(spilled, dev->frame);
 	/* a frame that waits at another channel may be the next one now */
-	if (frame)
+	if (node)
 		migmux_session_wake_stalled(s);
-	return frame;
 }
 
 static void account(struct migmux_device *dev, u64 start, size_t bytes, bool whole)
@@ -174,7 +175,7 @@ static void step(struct migmux_mover *mover)
 	bool done = false;
 
 	if (!dev->frame) {
-		dev->frame = take(dev, &done);
+		take(dev, &done);
 		dev->offset = 0;
 	}
 	if (done) {
@@ -188,9 +189,8 @@ static void step(struct migmux_mover *mover)
 				   dev->frame->gather.idx, dev->frame->bytes);
 	spin_lock(&s->lock);
 	migmux_staging_put(s->staging, dev->frame);
-	dev->feeding = false;
-	spin_unlock(&s->lock);
 	dev->frame = NULL;
+	spin_unlock(&s->lock);
 	migmux_session_wake_stalled(s);
 }
 

@@ -3,6 +3,7 @@
  * /dev/vfio/migmux: open, ioctl, read, poll, close.
  */
 #include <linux/compat.h>
+#include <linux/err.h>
 #include <linux/fs.h>
 #include <linux/module.h>
 #include <linux/poll.h>
@@ -182,8 +183,8 @@ static int migmux_open(struct inode *inode, struct file *file)
 {
 	struct migmux_session *s = migmux_session_create();
 
-	if (!s)
-		return -ENOMEM;
+	if (IS_ERR(s))
+		return PTR_ERR(s);
 	file->private_data = s;
 	return stream_open(inode, file);
 }

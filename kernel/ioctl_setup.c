@@ -3,6 +3,7 @@
  * Ioctls that make up a session: devices, channels, config blobs.
  */
 #include <linux/err.h>
+#include <linux/mm.h>
 #include <linux/slab.h>
 #include <linux/string.h>
 #include <linux/uaccess.h>
@@ -11,8 +12,8 @@
 #include "device.h"
 #include "hook.h"
 #include "ioctl.h"
+#include "limit.h"
 #include "link.h"
-#include "main.h"
 #include "sched.h"
 #include "session.h"
 
@@ -260,6 +261,19 @@ long migmux_ioctl_link_attach(struct migmux_session *s, void *args)
 	return err;
 }
 
+/* As vmemdup_user(), but the VMM's cgroup pays for it. */
+static void *blob_get(const struct vfio_migmux_config *config)
+{
+	void *blob = kvmalloc(config->size, GFP_KERNEL_ACCOUNT);
+
+	if (!blob)
+		return ERR_PTR(-ENOMEM);
+	if (!copy_from_user(blob, u64_to_user_ptr(config->data), config->size))
+		return blob;
+	kvfree(blob);
+	return ERR_PTR(-EFAULT);
+}
+
 long migmux_ioctl_config_set(struct migmux_session *s, void *args)
 {
 	const struct vfio_migmux_config *config = args;
@@ -271,7 +285,7 @@ long migmux_ioctl_config_set(struct migmux_session *s, void *args)
 		return migmux_session_refuse(s, -EINVAL, "a config blob of %u bytes is over the limit of %u",
 					     config->size, MIGMUX_WIRE_CONFIG_MAX);
 	if (config->size) {
-		blob = vmemdup_user(u64_to_user_ptr(config->data), config->size);
+		blob = blob_get(config);
 		if (IS_ERR(blob))
 			return PTR_ERR(blob);
 	}

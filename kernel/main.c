@@ -4,7 +4,6 @@
  */
 #include <linux/miscdevice.h>
 #include <linux/module.h>
-#include <linux/sizes.h>
 #include <linux/workqueue.h>
 
 #define CREATE_TRACE_POINTS
@@ -19,36 +18,7 @@
 #include "session.h"
 #include "set.h"
 
-static unsigned int staging_default_mib = 32;
-module_param(staging_default_mib, uint, 0644);
-MODULE_PARM_DESC(staging_default_mib,
-		 "staging memory of a session that asks for none, in MiB (default 32)");
-
-static unsigned int staging_max_mib = 1024;
-module_param(staging_max_mib, uint, 0644);
-MODULE_PARM_DESC(staging_max_mib,
-		 "most staging memory that a session can ask for, in MiB (default 1024)");
-
 struct workqueue_struct *migmux_wq;
-
-/**
- * migmux_staging_max() - most staging that a session can have, in bytes
- *
- * At least one frame.
- */
-u64 migmux_staging_max(void)
-{
-	return (u64)clamp(READ_ONCE(staging_max_mib), 1U, 65536U) * SZ_1M;
-}
-
-/**
- * migmux_staging_default() - staging of a session that asks for 0, in bytes
- */
-u64 migmux_staging_default(void)
-{
-	return clamp((u64)READ_ONCE(staging_default_mib) * SZ_1M, (u64)SZ_1M,
-		     migmux_staging_max());
-}
 
 static struct miscdevice misc = {
 	.minor = MISC_DYNAMIC_MINOR,

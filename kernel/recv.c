@@ -64,6 +64,36 @@ static bool admitted(struct migmux_channel *ch)
 				   ch->carries->held >= s->max_held);
 }
 
+/*
+ * Session's lock: will nothing ever be admitted? So it is when each channel is closed or
+ * waits, itself or with all others, for a frame that only the others could bring, and
+ * no feed has anything that would free memory. A source that plays by the rules of gather.c
+ * comes here only by closing a channel on which a frame was still to come.
+ */
+static bool stuck(struct migmux_session *s)
+	__must_hold(&s->lock)
+{
+	struct migmux_channel *ch;
+	struct migmux_device *dev;
+	u32 i;
+
+	lockdep_assert_held(&s->lock);
+	if (s->buffers)
+		return false;
+	for (i = 0; i < s->nr_channels; i++) {
+		ch = s->channels[i];
+		/* what devices share spills before it is in vain to wait */
+		if (!READ_ONCE(ch->closed) &&
+		    (!ch->stalled || !ch->device || admitted(ch)))
+			return false;
+	}
+	migmux_session_for_each_device(s, dev, i)
+		if (dev->frame || migmux_gather_peek(&dev->gather))
+			return false;
+	return true;
+}
+
+/* Also when it is in vain to wait: step_admit() tells. */
 static bool ready_admit(struct migmux_channel *ch)
 {
 	struct migmux_session *s = ch->session;
@@ -73,6 +103,7 @@ static bool ready_admit(struct migmux_channel *ch)
 	ok = admitted(ch) || migmux_spill_due_locked(ch);
 	if (!ok && !ch->stalled)
 		ch->stalled = ktime_get_ns();
+	ok |= stuck(s);
 	spin_unlock(&s->lock);
 	return ok;
 }
@@ -112,22 +143,22 @@ static bool ready(struct migmux_mover *mover)
 	return false;
 }
 
-/* All that is known about what will not come any more. */
-static void closed_early(struct migmux_session *s, const struct migmux_channel *last)
+/* If something has not come that will not come any more, the session fails. */
+static void missing(struct migmux_session *s, const char *why, const char *detail)
 {
 	struct migmux_device *dev;
-	bool missing;
 	u32 i, first;
+	bool is;
 
 	migmux_session_for_each_device(s, dev, i) {
 		spin_lock(&s->lock);
-		missing = migmux_gather_missing(&dev->gather, &first);
+		is = migmux_gather_missing(&dev->gather, &first);
 		spin_unlock(&s->lock);
-		if (!missing)
+		if (!is)
 			continue;
 		migmux_session_fail(s, -EPROTO, i, VFIO_MIGMUX_INDEX_NONE,
-				    "device %s: all channels are closed, and frame %u has not come%s",
-				    dev->idstr, first, last->detail);
+				    "device %s: %s, and frame %u has not come%s",
+				    dev->idstr, why, first, detail);
 		return;
 	}
 }
@@ -148,7 +179,9 @@ static void peer_closed(struct migmux_channel *ch)
 	spin_unlock(&s->lock);
 	/* what has not come, the VMM may still hand in */
 	if (all && !s->buffers)
-		closed_early(s, ch);
+		missing(s, "all channels are closed", ch->detail);
+	/* what others wait for may have been to come from here */
+	migmux_session_wake_stalled(s);
 }
 
 /* One record of the channel into ch->buf; true when it is there. */
@@ -349,11 +382,12 @@ static void step_admit(struct migmux_channel *ch)
 	struct migmux_session *s = ch->session;
 	struct migmux_wire_fault fault = { };
 	struct migmux_frame *frame = NULL;
-	bool spill = false;
+	bool spill = false, in_vain;
 	u64 waited = 0;
 	int err = 0;
 
 	spin_lock(&s->lock);
+	in_vain = stuck(s);
 	if (admitted(ch))
 		frame = migmux_staging_get(s->staging, ch->carries);
 	else
@@ -370,6 +404,8 @@ static void step_admit(struct migmux_channel *ch)
 	spin_unlock(&s->lock);
 	if (spill)
 		step_spill(ch);
+	if (in_vain)
+		missing(s, "all channels are closed or wait with later frames", "");
 	if (!frame)
 		return;
 	if (err) {

@@ -19,12 +19,14 @@
  * 6. A frame in flight gives itself back to its staging, which it holds, under the
  *    session's lock, and wakes movers, of which there are none.
  */
+#include <linux/err.h>
 #include <linux/mm.h>
 #include <linux/slab.h>
 #include <net/net_namespace.h>
 
 #include "channel.h"
 #include "hook.h"
+#include "limit.h"
 #include "link.h"
 #include "send.h"
 #include "session.h"
@@ -47,6 +49,7 @@ static void session_free(struct kref *ref)
 	mutex_destroy(&s->mutex);
 	trace_migmux_object_destroy("session", s);
 	kvfree(s);
+	migmux_limit_session_put();
 }
 
 /**
@@ -94,16 +97,18 @@ static void gone_work(struct work_struct *work)
  * migmux_session_create() - a session for a file that is being opened
  *
  * Context: sleeps.
- * Return: the session with one reference, or NULL without memory.
+ * Return: the session with one reference, or ERR_PTR: -ENFILE (there are enough), -ENOMEM.
  */
 struct migmux_session *migmux_session_create(void)
 {
 	struct net *net = current->nsproxy->net_ns;
 	struct migmux_session *s;
 
+	if (!migmux_limit_session_take())
+		return ERR_PTR(-ENFILE);
 	s = kvzalloc(sizeof(*s), GFP_KERNEL_ACCOUNT);
 	if (!s)
-		return NULL;
+		goto err_put;
 	kref_init(&s->ref);
 	mutex_init(&s->mutex);
 	spin_lock_init(&s->lock);
@@ -118,13 +123,18 @@ struct migmux_session *migmux_session_create(void)
 	INIT_DELAYED_WORK(&s->reclaim_work, migmux_splice_reclaim_work);
 	s->recover = VFIO_MIGMUX_RECOVER_NONE;
 	s->report = migmux_report_create(net);
-	if (!s->report) {
-		kvfree(s);
-		return NULL;
-	}
+	if (!s->report)
+		goto err_free;
 	s->net = get_net(net);
 	trace_migmux_object_create("session", s);
 	return s;
+
+err_free:
+	mutex_destroy(&s->mutex);
+	kvfree(s);
+err_put:
+	migmux_limit_session_put();
+	return ERR_PTR(-ENOMEM);
 }
 
 /**

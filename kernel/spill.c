@@ -28,7 +28,7 @@ static bool moves_locked(struct migmux_session *s)
 
 	lockdep_assert_held(&s->lock);
 	migmux_session_for_each_device(s, dev, i)
-		if (dev->feeding || migmux_gather_moves(&dev->gather))
+		if (dev->frame || migmux_gather_moves(&dev->gather))
 			return true;
 	return false;
 }

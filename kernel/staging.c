@@ -23,6 +23,7 @@
 #include <linux/slab.h>
 
 #include "device.h"
+#include "limit.h"
 #include "session.h"
 #include "staging.h"
 #include "trace.h"
@@ -56,6 +57,11 @@ static int frame_alloc_pages(struct migmux_frame *frame)
 	return 0;
 }
 
+static size_t mapped_size(const struct migmux_staging *staging)
+{
+	return (size_t)staging->nr_frames * MIGMUX_WIRE_DATA_MAX;
+}
+
 static void staging_free(struct kref *ref)
 {
 	struct migmux_staging *staging =
@@ -65,6 +71,7 @@ static void staging_free(struct kref *ref)
 	for (i = 0; i < staging->nr_frames; i++)
 		frame_free_pages(&staging->frames[i]);
 	mmdrop(staging->mm);
+	migmux_limit_staging_put(mapped_size(staging));
 	trace_migmux_object_destroy("staging", staging);
 	kvfree(staging);
 }
@@ -123,11 +130,6 @@ static const struct file_operations staging_fops = {
 	.release = staging_release,
 };
 
-static size_t mapped_size(const struct migmux_staging *staging)
-{
-	return (size_t)staging->nr_frames * MIGMUX_WIRE_DATA_MAX;
-}
-
 static int staging_map(struct migmux_staging *staging)
 {
 	unsigned long addr;
@@ -159,7 +161,8 @@ static int staging_map(struct migmux_staging *staging)
  * address space.
  *
  * Context: the VMM's ioctl. Sleeps; takes the mmap lock.
- * Return: the staging or an ERR_PTR: -ENOMEM, or what mmap() fails with.
+ * Return: the staging or an ERR_PTR: -ENOSPC (all sessions together have too much),
+ * -ENOMEM, or what mmap() fails with.
  */
 struct migmux_staging *migmux_staging_create(u64 bytes)
 {
@@ -171,6 +174,10 @@ struct migmux_staging *migmux_staging_create(u64 bytes)
 	staging = kvzalloc(struct_size(staging, frames, nr), GFP_KERNEL_ACCOUNT);
 	if (!staging)
 		return ERR_PTR(-ENOMEM);
+	if (!migmux_limit_staging_take((u64)nr * MIGMUX_WIRE_DATA_MAX)) {
+		kvfree(staging);
+		return ERR_PTR(-ENOSPC);
+	}
 	kref_init(&staging->ref);
 	INIT_LIST_HEAD(&staging->free);
 	INIT_LIST_HEAD(&staging->lent);

@@ -9,7 +9,7 @@
 #include "adopt.h"
 #include "channel.h"
 #include "ioctl.h"
-#include "main.h"
+#include "limit.h"
 #include "pump.h"
 #include "recv.h"
 #include "send.h"
@@ -228,30 +228,32 @@ static int start_arcs(struct migmux_session *s, const struct start *how)
 	return 0;
 }
 
-/* Has a receiver taken more from its socket than the channel's init? */
-static bool has_received(const struct migmux_channel *ch)
+/* How much the channels have received so far. */
+static u64 received(const struct migmux_session *s)
 {
-	return ch->have || ch->seen || ch->rx > MIGMUX_RX_PREFIX;
+	u64 bytes = 0;
+	u32 i;
+
+	for (i = 0; i < s->nr_channels; i++)
+		bytes += atomic64_read(&s->channels[i]->received);
+	return bytes;
 }
 
 /*
  * The session does not start, for a reason that was told. But movers ran: a pump that has
  * its data file from before may have read from it, a receiver from its socket. What they
- * have read is lost, so then the session must not be started again.
+ * have read is lost, so then the session must not be started again, nor its link be used.
  */
-static void spoil(struct migmux_session *s, int err)
+static void spoil(struct migmux_session *s, u64 received_before, int err)
 {
 	struct vfio_migmux_last_error why = { .argsz = sizeof(why) };
+	bool lost = received(s) != received_before;
 	struct migmux_device *dev;
-	bool spoilt = false;
 	u32 i;
 
 	migmux_session_for_each_device(s, dev, i)
-		spoilt |= s->role == VFIO_MIGMUX_ROLE_SOURCE && dev->data_file;
-	for (i = 0; i < s->nr_channels; i++)
-		spoilt |= s->role == VFIO_MIGMUX_ROLE_DESTINATION &&
-			  has_received(s->channels[i]);
-	if (!spoilt)
+		lost |= s->role == VFIO_MIGMUX_ROLE_SOURCE && dev->data_file;
+	if (!lost)
 		return;
 	migmux_ioctl_last_error(s, &why);
 	migmux_session_fail(s, err, VFIO_MIGMUX_INDEX_NONE, VFIO_MIGMUX_INDEX_NONE,
@@ -261,6 +263,7 @@ static void spoil(struct migmux_session *s, int err)
 static int start(struct migmux_session *s, const struct start *how)
 {
 	const u64 staging = how->staging ?: migmux_staging_default();
+	const u64 before = received(s);
 	int err;
 
 	lockdep_assert_held(&s->mutex);
@@ -274,8 +277,12 @@ static int start(struct migmux_session *s, const struct start *how)
 	if (IS_ERR(s->staging)) {
 		err = PTR_ERR(s->staging);
 		s->staging = NULL;
-		migmux_session_refuse(s, err, "no memory for %llu bytes of staging",
-				      staging);
+		if (err == -ENOSPC)
+			migmux_session_refuse(s, err, "%llu bytes of staging are too many: all sessions together may have %llu, see the module parameter staging_total_mib",
+					      staging, migmux_staging_total());
+		else
+			migmux_session_refuse(s, err, "no memory for %llu bytes of staging",
+					      staging);
 		goto err_rest;
 	}
 	set_role(s, how);
@@ -294,7 +301,8 @@ static int start(struct migmux_session *s, const struct start *how)
 
 err_stop:
 	migmux_session_stop_movers(s);
-	spoil(s, err);
+	/* now nobody reads any more */
+	spoil(s, before, err);
 	migmux_spill_drop(s);
 	unset_role(s);
 	migmux_staging_release(s->staging);

@@ -13,6 +13,19 @@ static int check_status(__be32 status, struct migmux_wire_fault *fault)
 	return 0;
 }
 
+/* As in a frame, or empty. */
+static int check_name(const char *idstr, struct migmux_wire_fault *fault)
+{
+	size_t i;
+
+	if (idstr[0])
+		return check_idstr(idstr, fault);
+	i = first_set(idstr, MIGMUX_WIRE_IDSTR_LEN);
+	if (i < MIGMUX_WIRE_IDSTR_LEN)
+		return refuse(fault, MIGMUX_WIRE_IDSTR_PADDING, (u8)idstr[i]);
+	return 0;
+}
+
 static void result_encode(struct migmux_wire_verdict *record, u32 magic,
 			  const struct migmux_wire_result *result)
 {
@@ -53,8 +66,8 @@ static int result_decode(const struct migmux_wire_verdict *record, u32 magic,
 			  MIGMUX_WIRE_REPLY_VERSION, fault);
 	if (!ret)
 		ret = check_status(record->status, fault);
-	if (!ret && record->idstr[0])
-		ret = migmux_wire_idstr_check(record->idstr, fault);
+	if (!ret)
+		ret = check_name(record->idstr, fault);
 	if (!ret && strnlen(record->reason, len) == len)
 		ret = refuse(fault, MIGMUX_WIRE_REASON_UNTERMINATED, len);
 	if (!ret)

@@ -24,6 +24,14 @@ int session_call(int fd, unsigned long cmd, void *arg)
 	return ioctl(fd, cmd, arg) ? -errno : 0;
 }
 
+struct vfio_migmux_info session_info(int fd)
+{
+	struct vfio_migmux_info info = { .argsz = sizeof(info) };
+
+	session_call(fd, VFIO_MIGMUX_GET_INFO, &info);
+	return info;
+}
+
 /* The index of the new device, or -errno. */
 int session_device_add(int fd, int device_fd, const char *idstr, __u32 instance)
 {

@@ -34,6 +34,7 @@
 /* All of these return 0 or more, or -errno. */
 int session_open(void);
 int session_call(int fd, unsigned long cmd, void *arg);
+struct vfio_migmux_info session_info(int fd);
 int session_device_add(int fd, int device_fd, const char *idstr, __u32 instance);
 int session_device_add_weighted(int fd, int device_fd, const char *idstr, __u32 instance,
 				__u32 weight);

@@ -352,6 +352,32 @@ BAD(closed_early, .error = ECONNABORTED, .words = "closed by the source before t
 	return frame(ch[0], D0, 0) ?: shutdown(ch[0], SHUT_WR);
 }
 
+/* --- frames that wait for one that cannot come ------------------------------------------- */
+
+#define GAP "wait with later frames, and frame 0 has not come"
+
+/* Of two slots the last is for a next frame: so the second of these waits. */
+static int gap(int fd, const char *idstr, __u32 idx)
+{
+	return frame(fd, idstr, idx) ?: frame(fd, idstr, idx + 1);
+}
+
+/* A source that has died left one channel at the end of a packet, the other beyond. */
+BAD(gap_and_closed, .device = D0, .no_verdict = true, .no_channel = true, .words = GAP)
+{
+	return gap(ch[0], D0, 1) ?: shutdown(ch[1], SHUT_WR) ?: shutdown(ch[2], SHUT_WR);
+}
+
+BAD(closed_and_gap, .device = D0, .no_verdict = true, .no_channel = true, .words = GAP)
+{
+	return shutdown(ch[1], SHUT_WR) ?: shutdown(ch[2], SHUT_WR) ?: gap(ch[0], D0, 1);
+}
+
+BAD(gap_on_all, .device = D0, .no_channel = true, .words = GAP)
+{
+	return gap(ch[0], D0, 1) ?: gap(ch[1], D0, 3) ?: gap(ch[2], D1, 1);
+}
+
 /* --- the confirmation --------------------------------------------------------------------- */
 
 /* All state, then the good verdicts. */

@@ -63,6 +63,14 @@ TEST(verdict_refused)
 	memset((u8 *)&verdict + 16, 'a', 256);
 	EXPECT_EQ(-EPROTO, migmux_wire_verdict_decode(&verdict, &out, &fault));
 	EXPECT_FAULT(fault, MIGMUX_WIRE_IDSTR_UNTERMINATED, 256);
+	/* nothing may hide behind the name, not even behind an empty one */
+	verdict = good;
+	put32(&verdict, 16, 0x64000001);
+	EXPECT_EQ(-EPROTO, migmux_wire_verdict_decode(&verdict, &out, &fault));
+	EXPECT_FAULT(fault, MIGMUX_WIRE_IDSTR_PADDING, 1);
+	put32(&verdict, 16, 0x00000001);
+	EXPECT_EQ(-EPROTO, migmux_wire_verdict_decode(&verdict, &out, &fault));
+	EXPECT_FAULT(fault, MIGMUX_WIRE_IDSTR_PADDING, 1);
 	verdict = good;
 	memset((u8 *)&verdict + 272, 'a', 240);
 	EXPECT_EQ(-EPROTO, migmux_wire_verdict_decode(&verdict, &out, &fault));

@@ -28,6 +28,9 @@
  * All times are nanoseconds of CLOCK_MONOTONIC. Device states are those of
  * enum vfio_device_mig_state (linux/vfio.h).
  *
+ * open() fails with ENFILE when there are as many sessions as the host allows (module
+ * parameter max_sessions).
+ *
  * An ioctl returns 0, or -1 with errno as follows. VFIO_MIGMUX_LAST_ERROR tells
  * in words what the session's last refusal or failure was about.
  *
@@ -355,7 +358,8 @@ struct vfio_migmux_set_state {
  *
  * Errors beside the common ones: EINVAL (no device; or one is in a state of saving
  * already; or a second call differs), ENOTCONN (a device has no channel), EOPNOTSUPP
- * as in VFIO_MIGMUX_SET_STATE, EBUSY, ENOSPC (@staging is over the limit).
+ * as in VFIO_MIGMUX_SET_STATE, EBUSY, ENOSPC (@staging is over the limit, or would be with
+ * that of all other sessions).
  */
 struct vfio_migmux_save {
 	__u32 argsz;

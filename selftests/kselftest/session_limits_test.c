@@ -1,0 +1,372 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * How much: the module's parameters, the limits of a session, and that the VMM's cgroup
+ * pays for its staging.
+ */
+#include <signal.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+
+#include "session_fixture.h"
+
+#define PARAMS	"/sys/module/vfio_migmux/parameters/"
+#define CGROUPS	"/tmp/cgroup"
+#define CGROUP	CGROUPS "/vmm"
+
+static int text_write(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY);
+	int ret = fd >= 0 && write(fd, text, strlen(text)) > 0 ? 0 : -errno;
+
+	close(fd);
+	return ret;
+}
+
+static int number_write(const char *path, long value)
+{
+	char text[24];
+
+	snprintf(text, sizeof(text), "%ld", value);
+	return text_write(path, text);
+}
+
+/* The number behind @key, or at the beginning. */
+static long number_read(const char *path, const char *key)
+{
+	static char text[16384];
+	int fd = open(path, O_RDONLY);
+	ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+	const char *at;
+
+	close(fd);
+	if (n <= 0)
+		return -1;
+	text[n] = '\0';
+	at = key ? strstr(text, key) : text;
+	return at ? atol(at + (key ? strlen(key) : 0)) : -1;
+}
+
+/* --- module parameters -------------------------------------------------------------- */
+
+FIXTURE(params)
+{
+	FIXTURE_DATA(vmm) vmm;
+	long sessions, total, max, dflt;
+	int other;
+};
+
+FIXTURE_SETUP(params)
+{
+	vmm_setup(_metadata, &self->vmm, NULL);
+	self->other = -1;
+	self->sessions = number_read(PARAMS "max_sessions", NULL);
+	self->total = number_read(PARAMS "staging_total_mib", NULL);
+	self->max = number_read(PARAMS "staging_max_mib", NULL);
+	self->dflt = number_read(PARAMS "staging_default_mib", NULL);
+}
+
+FIXTURE_TEARDOWN(params)
+{
+	close(self->other);
+	EXPECT_EQ(0, number_write(PARAMS "max_sessions", self->sessions));
+	EXPECT_EQ(0, number_write(PARAMS "staging_total_mib", self->total));
+	EXPECT_EQ(0, number_write(PARAMS "staging_max_mib", self->max));
+	EXPECT_EQ(0, number_write(PARAMS "staging_default_mib", self->dflt));
+	vmm_teardown(_metadata, &self->vmm, NULL);
+}
+
+TEST_F(params, defaults)
+{
+	EXPECT_EQ(1024, self->sessions);
+	EXPECT_EQ(0, self->total);
+	EXPECT_EQ(1024, self->max);
+	EXPECT_EQ(32, self->dflt);
+}
+
+/* A session goes when its file is closed, but for a work that may be on its way. */
+static int session_open_patiently(void)
+{
+	int i, fd = -ENFILE;
+
+	for (i = 0; i < WAIT_MS && fd == -ENFILE; i++) {
+		fd = session_open();
+		if (fd == -ENFILE)
+			usleep(1000);
+	}
+	return fd;
+}
+
+TEST_F(params, max_sessions)
+{
+	ASSERT_EQ(0, number_write(PARAMS "max_sessions", 2));
+	self->other = session_open_patiently();
+	ASSERT_LE(0, self->other);
+	EXPECT_EQ(-ENFILE, session_open());
+	EXPECT_EQ(-ENFILE, session_open());
+	close(self->other);
+	/* refusals do not count */
+	self->other = session_open_patiently();
+	EXPECT_LE(0, self->other);
+	EXPECT_EQ(-ENFILE, session_open());
+}
+
+static int load_with(int fd, const struct vfio_dev *dev, __u64 staging)
+{
+	int ret = session_device_add(fd, dev->fd, "x", 0);
+
+	if (ret < 0 && ret != -EEXIST)
+		return ret;
+	return session_load(fd, VFIO_MIGMUX_LOAD_BUFFERS, RUNNING, staging);
+}
+
+TEST_F(params, staging_total)
+{
+	const int fd = self->vmm.fd;
+	int i, ret = -1;
+
+	self->other = session_open();
+	ASSERT_EQ(0, number_write(PARAMS "staging_total_mib", 3));
+	ASSERT_EQ(0, load_with(self->other, &self->vmm.dev[0], 2 * MIB));
+	EXPECT_EQ(-ENOSPC, load_with(fd, &self->vmm.dev[1], 2 * MIB));
+	EXPECT_TRUE(session_says(fd, ENOSPC, "all sessions together may have 3145728"));
+	EXPECT_TRUE(session_says(fd, ENOSPC, "staging_total_mib"));
+	/* the device was not touched, and what fits is granted */
+	EXPECT_TRUE(device_is(&self->vmm.dev[1], RUNNING));
+	close(self->other);
+	self->other = -1;
+	for (i = 0; i < WAIT_MS && ret; i++) {
+		ret = load_with(fd, &self->vmm.dev[1], 3 * MIB);
+		usleep(ret ? 1000 : 0);
+	}
+	EXPECT_EQ(0, ret);
+}
+
+TEST_F(params, staging_max)
+{
+	const int fd = self->vmm.fd;
+
+	ASSERT_EQ(0, number_write(PARAMS "staging_max_mib", 2));
+	EXPECT_EQ(-ENOSPC, load_with(fd, &self->vmm.dev[0], 3 * MIB));
+	EXPECT_TRUE(session_says(fd, ENOSPC, "over the limit of 2097152"));
+	/* the default is never more than the limit, and never nothing */
+	EXPECT_EQ(2 * MIB, session_info(fd).staging_default);
+	ASSERT_EQ(0, number_write(PARAMS "staging_default_mib", 0));
+	EXPECT_EQ(MIB, session_info(fd).staging_default);
+	EXPECT_EQ(0, load_with(fd, &self->vmm.dev[0], 2 * MIB));
+}
+
+/* --- a session ------------------------------------------------------------------------ */
+
+TEST_F(vmm, channels)
+{
+	struct vfio_migmux_info info = session_info(self->fd);
+	int fd[2], i;
+
+	ASSERT_EQ(0, session_device_add(self->fd, self->dev[0].fd, "x", 0));
+	for (i = 0; i < info.max_channels; i++) {
+		ASSERT_EQ(0, socketpair(AF_UNIX, SOCK_STREAM, 0, fd));
+		ASSERT_EQ(i, session_channel_add(self->fd, fd[0], 0));
+		close(fd[0]);
+		close(fd[1]);
+	}
+	ASSERT_EQ(0, socketpair(AF_UNIX, SOCK_STREAM, 0, fd));
+	EXPECT_SAYS(ENOSPC, "at most 255 channels", session_channel_add(self->fd, fd[0], 0));
+	close(fd[0]);
+	close(fd[1]);
+}
+
+TEST_F(vmm, config_blob)
+{
+	struct vfio_migmux_info info = session_info(self->fd);
+	void *blob = calloc(1, info.config_max + 1);
+
+	ASSERT_EQ(0, session_device_add(self->fd, self->dev[0].fd, "x", 0));
+	EXPECT_SAYS(EINVAL, "over the limit of 262144",
+		    session_config_set(self->fd, 0, blob, info.config_max + 1));
+	EXPECT_EQ(0, session_config_set(self->fd, 0, blob, info.config_max));
+	free(blob);
+}
+
+/*
+ * The kernel says at length whom it killed for want of memory, with a call trace, as of a
+ * bug. So it is not let speak of warnings meanwhile; that there was none, is asked of its taint.
+ */
+#define PRINTK		"/proc/sys/kernel/printk"
+#define TAINT_WARN	(1 << 9)
+
+static long tainted(void)
+{
+	return number_read("/proc/sys/kernel/tainted", NULL) & TAINT_WARN;
+}
+
+/* --- the VMM's cgroup ------------------------------------------------------------------- */
+
+FIXTURE(cgroup)
+{
+	FIXTURE_DATA(vmm) vmm;
+	pid_t pid;
+	int told[2];
+};
+
+FIXTURE_SETUP(cgroup)
+{
+	vmm_setup(_metadata, &self->vmm, NULL);
+	mkdir(CGROUPS, 0755);
+	if (mount("cgroup2", CGROUPS, "cgroup2", 0, NULL) && errno != EBUSY)
+		SKIP(return, "no cgroup2");
+	if (text_write(CGROUPS "/cgroup.subtree_control", "+memory +pids"))
+		SKIP(return, "no controllers of memory and pids");
+	ASSERT_EQ(0, mkdir(CGROUP, 0755));
+	ASSERT_EQ(0, pipe(self->told));
+}
+
+FIXTURE_TEARDOWN(cgroup)
+{
+	int i;
+
+	if (self->pid > 0 && !kill(self->pid, SIGKILL))
+		waitpid(self->pid, NULL, 0);
+	/* it is empty when the last exit is through */
+	for (i = 0; i < WAIT_MS && rmdir(CGROUP) && errno == EBUSY; i++)
+		usleep(1000);
+	EXPECT_NE(0, access(CGROUP, F_OK));
+	umount(CGROUPS);
+	vmm_teardown(_metadata, &self->vmm, NULL);
+}
+
+/* A VMM in the cgroup: loads with @staging and says so, and again when it has ended. */
+static void vmm_run(struct _test_data_cgroup *self, __u64 staging)
+{
+	int fd;
+
+	if (number_write(CGROUP "/cgroup.procs", getpid()))
+		_exit(1);
+	fd = session_open();
+	if (fd < 0 || load_with(fd, &self->vmm.dev[0], staging))
+		_exit(2);
+	if (write(self->told[1], "+", 1) != 1)
+		_exit(3);
+	for (;;)
+		pause();
+}
+
+static int vmm_fork(struct _test_data_cgroup *self, __u64 staging)
+{
+	char c;
+
+	self->pid = fork();
+	if (!self->pid)
+		vmm_run(self, staging);
+	close(self->told[1]);
+	return read(self->told[0], &c, 1) == 1 ? 0 : -EIO;
+}
+
+TEST_F(cgroup, pays_for_staging)
+{
+	long before = number_read(CGROUP "/memory.current", NULL), now;
+	int i;
+
+	EXPECT_GT(MIB, before);
+	ASSERT_EQ(0, vmm_fork(self, 16 * MIB));
+	now = number_read(CGROUP "/memory.current", NULL);
+	EXPECT_LE(before + 16 * MIB, now);
+	EXPECT_GT(before + 24 * MIB, now);
+	ASSERT_EQ(0, kill(self->pid, SIGKILL));
+	ASSERT_EQ(self->pid, waitpid(self->pid, NULL, 0));
+	self->pid = 0;
+	for (i = 0; i < WAIT_MS && now > 2 * MIB; i++) {
+		usleep(1000);
+		now = number_read(CGROUP "/memory.current", NULL);
+	}
+	EXPECT_GE(2 * MIB, now);
+}
+
+/* What does not fit ends the VMM, as its own memory would, and nobody else. */
+TEST_F(cgroup, is_killed_over_its_limit)
+{
+	const long level = number_read(PRINTK, NULL), taint = tainted();
+	int status;
+
+	ASSERT_EQ(0, number_write(PRINTK, 4));
+	ASSERT_EQ(0, number_write(CGROUP "/memory.max", 8 * MIB));
+	EXPECT_NE(0, vmm_fork(self, 64 * MIB));
+	ASSERT_EQ(self->pid, waitpid(self->pid, &status, 0));
+	self->pid = 0;
+	EXPECT_EQ(0, number_write(PRINTK, level));
+	EXPECT_EQ(taint, tainted());
+	EXPECT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+	EXPECT_LE(1, number_read(CGROUP "/memory.events", "oom_kill "));
+	EXPECT_EQ(0, migration_works());
+}
+
+#define MOVERS_CHANNELS 6
+
+/*
+ * One attempt to load with too few threads, while the peer has sent a part of a frame on
+ * each channel. Either the session can load afterwards, and has lost nothing, or it has
+ * failed and says so. 0 if so.
+ */
+static int load_short_of_threads(struct vfio_dev *dev, const char *state, long size)
+{
+	const struct peer_frame frame = peer_frame("x", 0, size, false);
+	int i, ret, ch[MOVERS_CHANNELS][2], fd = session_open();
+
+	ret = session_device_add(fd, dev->fd, "x", 0);
+	for (i = 0; i < MOVERS_CHANNELS && ret >= 0; i++) {
+		ret = peer_pair(ch[i]) ?: peer_send_init(ch[i][1], i);
+		ret = ret ?: session_channel_add(fd, ch[i][0], 0);
+	}
+	ret = ret < 0 ? ret : peer_send(ch[0][1], &frame, 100);
+	/* this one, the feed, and some of the receivers */
+	ret = ret ?: number_write(CGROUP "/pids.max", 1 + MOVERS_CHANNELS);
+	if (!ret && session_load(fd, 0, RUNNING, MIB) != -EAGAIN)
+		ret = -EINVAL;
+	ret = ret ?: text_write(CGROUP "/pids.max", "max");
+	if (ret)
+		return ret;
+	ret = session_load(fd, 0, RUNNING, MIB);
+	if (ret == -ECANCELED)
+		ret = session_wait(fd, M_ENDED, WAIT_MS);
+	else
+		ret = ret ?: peer_send(ch[0][1], (char *)&frame + 100, sizeof(frame) - 100) ?:
+		      peer_send(ch[0][1], state, size) ?:
+		      peer_send_frame(ch[0][1], "x", 1, 0, true) ?:
+		      session_wait(fd, M_LOADED, WAIT_MS);
+	if (ret)
+		session_says(fd, 0, "");
+	for (i = 0; i < MOVERS_CHANNELS; i++) {
+		close(ch[i][0]);
+		close(ch[i][1]);
+	}
+	close(fd);
+	return ret;
+}
+
+TEST_F(cgroup, short_of_threads)
+{
+	char *state = malloc(STREAM_MAX);
+	long size = device_save(&self->vmm.dev[1], state, STREAM_MAX);
+	int i, status, ret = 0;
+
+	ASSERT_LT(0, size);
+	self->pid = fork();
+	if (!self->pid) {
+		ret = number_write(CGROUP "/cgroup.procs", getpid());
+		for (i = 0; i < 20 && !ret; i++)
+			ret = device_settle(&self->vmm.dev[0]) ?:
+			      load_short_of_threads(&self->vmm.dev[0], state, size);
+		printf("# attempt %d: %d\n", i, ret);
+		fflush(stdout);
+		_exit(ret ? 1 : 0);
+	}
+	ASSERT_EQ(self->pid, waitpid(self->pid, &status, 0));
+	self->pid = 0;
+	EXPECT_EQ(0, status);
+	free(state);
+	EXPECT_EQ(0, migration_works());
+}
+
+int main(int argc, char **argv)
+{
+	return session_main(argc, argv);
+}
