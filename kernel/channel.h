@@ -104,8 +104,9 @@ enum migmux_channel_flags {
  * @blocked: source: since when its socket is full, 0 if not; the mover's
  * @send_error: source: sending broke, but a verdict may still come; the mover's
  * @head: destination: what the current frame's header says; the mover's
- * @acks: destination: devices whose data is to be acknowledged, by index; session's
+ * @acks: destination: devices whose data is to be acknowledged here, by index; session's
  *	lock
+ * @ack_idx: destination: of which frame of each of these; session's lock
  * @told: verdicts that went or came, where each device has one; the mover's
  * @verdict: source: a good verdict has come; session's lock
  * @confirmed: source: confirmation sent; destination: received; session's lock
@@ -151,6 +152,7 @@ struct migmux_channel {
 	int send_error;
 	struct migmux_wire_head head;
 	u64 acks;
+	u32 ack_idx[MIGMUX_MAX_DEVICES];
 	u32 told;
 	bool verdict;
 	bool confirmed;

@@ -60,7 +60,6 @@ struct migmux_session;
  * @next_idx: source: idx of the next frame; the pump's
  * @unsent: source: frames that no socket has taken yet; session's lock
  * @sent: source: counted for the milestone SENT; session's lock
- * @ack_idx: destination: of the frame that is to be acknowledged; session's lock
  * @crc: with @session->verify: of what was read or written, not inverted; the mover's
  *	until it is at @eof
  * @peer_crc: source: what the destination has written; session's lock
@@ -110,7 +109,6 @@ struct migmux_device {
 	u32 next_idx;
 	u32 unsent;
 	bool sent;
-	u32 ack_idx;
 	u32 crc;
 	u32 peer_crc;
 	bool peer_said;

@@ -108,19 +108,20 @@ void migmux_precopy_receive_ack(struct migmux_channel *ch)
  * migmux_precopy_frame_written() - destination: a frame and all before are written
  * @frame: the frame
  *
- * Of several that are due for a device the last speaks for all.
+ * Of several that are due for a device on a channel the last speaks for all.
  *
  * Context: the feed.
  */
 void migmux_precopy_frame_written(struct migmux_frame *frame)
 {
+	const u32 index = frame->device->index;
 	struct migmux_channel *ch = frame->ack;
 
 	if (!ch)
 		return;
 	spin_lock(&ch->session->lock);
-	frame->device->ack_idx = frame->gather.idx;
-	WRITE_ONCE(ch->acks, ch->acks | BIT_ULL(frame->device->index));
+	ch->ack_idx[index] = frame->gather.idx;
+	WRITE_ONCE(ch->acks, ch->acks | BIT_ULL(index));
 	spin_unlock(&ch->session->lock);
 	migmux_mover_wake(&ch->mover);
 }
@@ -139,7 +140,7 @@ void migmux_precopy_begin_ack(struct migmux_channel *ch)
 
 	spin_lock(&s->lock);
 	dev = s->devices[__ffs64(ch->acks)];
-	head.idx = dev->ack_idx;
+	head.idx = ch->ack_idx[dev->index];
 	WRITE_ONCE(ch->acks, ch->acks & (ch->acks - 1));
 	spin_unlock(&s->lock);
 	head.idstr = dev->idstr;
