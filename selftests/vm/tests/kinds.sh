@@ -4,7 +4,8 @@
 #
 # Every size, and every number of devices and of channels, of guest/cases.sh, over each kind of
 # channel that there is, from eight devices of a host to the eight others. KINDS names some;
-# CASES_OF=all is for every size with every set, and takes long.
+# TCP is transfer.sh's, but can be named. CASES_OF=all is for every size with every set, and
+# takes long.
 
 . /lib/migmux/ktap.sh
 . /lib/migmux/hosts.sh
@@ -13,7 +14,7 @@
 . /lib/migmux/certs.sh
 . /lib/migmux/cases.sh
 
-KINDS=${KINDS:-TCP TLS AF_UNIX vsock MPTCP}
+KINDS=${KINDS:-TLS AF_UNIX vsock MPTCP}
 
 case_link()
 {
