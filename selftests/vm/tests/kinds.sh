@@ -31,6 +31,7 @@ case_knobs()
 {
 	local bdf
 
+	loop_use "${#DEVS[@]}"
 	for bdf in "${SINKS[@]}"; do
 		knobs "$bdf" "$@" || return 1
 	done
@@ -38,7 +39,6 @@ case_knobs()
 
 case_move()
 {
-	loop_use "${#DEVS[@]}"
 	carry "${SEND_OPTS[@]}"
 }
 
