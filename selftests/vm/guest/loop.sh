@@ -73,8 +73,16 @@ carry()
 # SINKS have what DEVS have, and run; DEVS do not.
 arrived()
 {
-	[[ $(device_facts "${DEVS[@]}") == "$(device_facts "${SINKS[@]}")" ]] ||
-		{ device_facts "${DEVS[@]}" "${SINKS[@]}"; return 1; }
+	local bdf
+
+	[[ $(device_facts "${DEVS[@]}") == "$(device_facts "${SINKS[@]}")" ]] || {
+		device_facts "${DEVS[@]}" "${SINKS[@]}"
+		for bdf in "${SINKS[@]}"; do
+			echo "$bdf: $(knob "$bdf" loaded_bytes) bytes were loaded, its arcs:"
+			knob "$bdf" arcs_log | tail -n 12
+		done
+		return 1
+	}
 	all_in STOP "${DEVS[@]}" && all_in RUNNING "${SINKS[@]}"
 }
 

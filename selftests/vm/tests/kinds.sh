@@ -4,7 +4,8 @@
 #
 # Every size, and every number of devices and of channels, of guest/cases.sh, over each kind of
 # channel that there is, from eight devices of a host to the eight others. KINDS names some;
-# CASES_OF=all is for every size with every set, and takes long.
+# TCP is transfer.sh's, but can be named. CASES_OF=all is for every size with every set, and
+# takes long.
 
 . /lib/migmux/ktap.sh
 . /lib/migmux/hosts.sh
@@ -13,7 +14,7 @@
 . /lib/migmux/certs.sh
 . /lib/migmux/cases.sh
 
-KINDS=${KINDS:-TCP TLS AF_UNIX vsock MPTCP}
+KINDS=${KINDS:-TLS AF_UNIX vsock MPTCP}
 
 case_link()
 {
@@ -30,6 +31,7 @@ case_knobs()
 {
 	local bdf
 
+	loop_use "${#DEVS[@]}"
 	for bdf in "${SINKS[@]}"; do
 		knobs "$bdf" "$@" || return 1
 	done
@@ -37,7 +39,6 @@ case_knobs()
 
 case_move()
 {
-	loop_use "${#DEVS[@]}"
 	carry "${SEND_OPTS[@]}"
 }
 
