@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# jq -n -R --argjson env OBJECT -f bench.jq bench.txt cost.txt scale.txt versus.txt qemu.txt:
+# jq -n -R --argjson env OBJECT -f bench.jq bench.txt cost.txt scale.txt dma.txt versus.txt qemu.txt:
 # the results as one document. A ratio has median, min and max of n; times are medians in ms.
 
 def median: sort | if length % 2 == 1 then .[length / 2 | floor]
@@ -55,6 +55,14 @@ def spread: { median: median, min: min, max: max, n: length };
    | group_by([.devices, .channels])[]
    | { devices: .[0].devices, channels: .[0].channels,
        instructions: (map(.n) | median), kib: (map(.kib) | median) }] as $scale
+| [$rows | map(select(.[0] == "dma")
+	| { mib: (.[1] | tonumber), piece_mib: (.[2] | tonumber),
+	    ms: (.[3:] | map(tonumber / 1e6)) })
+   | group_by([.mib, .piece_mib])[]
+   | { mib: .[0].mib, piece_mib: .[0].piece_mib, at_start_ms: (map(.ms[0]) | median),
+       ahead_ms: (map(.ms[1]) | median), left_ms: (map(.ms[2]) | median),
+       left: (map(.ms[2] / .ms[0]) | median), stall_ms: (map(.ms[3]) | median),
+       idle_stall_ms: (map(.ms[4]) | median) }] as $dma
 # No way is shorter: six arcs, all of the state out of a device, the last MiB into one.
 | [$rows | map(select(.[0] == "versus")
 	| { setting: .[1], way: .[2], ms: (.[4] | tonumber) }) | group_by(.setting)[]
@@ -76,6 +84,7 @@ def spread: { median: median, min: min, max: max, n: length };
     ioctl: $ioctls,
     cost: $cost,
     scale: $scale,
+    dma: $dma,
     versus: $versus,
     qemu: $qemu,
     downtime: { vfmig_ms: ($new | spread), serial_ms: ($old | spread),
@@ -108,6 +117,11 @@ def spread: { median: median, min: min, max: max, n: length };
 		 | sort_by(.devices) | length == 2 and
 		   (.[1].instructions / .[1].devices <= 1.2 * .[0].instructions / .[0].devices) and
 		   (.[1].kib / .[1].devices <= 1.2 * .[0].kib / .[0].devices)) },
+	{ what: "mapping memory ahead of time: at most 0.05 of what it takes at start is left",
+	  pass: ($dma | length == 8 and all(.left <= 0.05)) },
+	{ what: "the VMM's thread stalls for at most 20 ms while 64 MiB pieces are mapped",
+	  pass: ($dma | map(select(.piece_mib == 64))
+		 | length == 2 and all(.stall_ms <= 20)) },
 	{ what: "downtime of vfmig: at most 0.5 of QEMU's by multifd, in both settings",
 	  pass: ($versus | length == 2 and all(.others[] | select(.way == "multifd");
 					       .ratio.median <= 0.5)) },
