@@ -399,7 +399,7 @@ static void undo_target(struct migmux_dma_target *t)
 
 /**
  * migmux_dma_undo() - take away what no device may use yet
- * @s: the session; migmux_dma_stop() was called
+ * @s: the session; migmux_dma_stop() was called. What a source has mapped is its VM's
  *
  * Context: work, not a task of a user: it borrows the owner's address space. Sleeps.
  */
@@ -408,7 +408,7 @@ void migmux_dma_undo(struct migmux_session *s)
 	u32 i;
 
 	if (!s->dma.nr_targets || READ_ONCE(s->dma.dead) ||
-	    !mmget_not_zero(s->owner.mm))
+	    s->role == VFIO_MIGMUX_ROLE_SOURCE || !mmget_not_zero(s->owner.mm))
 		return;
 	kthread_use_mm(s->owner.mm);
 	for (i = 0; i < s->dma.nr_targets; i++)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# jq -n -R --argjson env OBJECT -f bench.jq bench.txt cost.txt scale.txt wire.txt versus.txt
-# qemu.txt: the results as one document. A ratio has median, min and max of n; times are medians in ms.
+# jq -n -R --argjson env OBJECT -f bench.jq bench.txt cost.txt scale.txt wire.txt dma.txt
+# versus.txt qemu.txt: the results as one document. A ratio has median, min and max of n; times are medians in ms.
 
 def median: sort | if length == 0 then null
 	elif length % 2 == 1 then .[length / 2 | floor]
@@ -92,6 +92,14 @@ def spread: { median: median, min: min, max: max, n: length };
 | [group_by(.weight)[]
    | { weight: .[0].weight, due: .[0].due, share: (map(.share) | spread),
        ratio: (map(.share / .due) | spread) }] as $shares
+| [$rows | map(select(.[0] == "dma")
+	| { mib: (.[1] | tonumber), piece_mib: (.[2] | tonumber),
+	    ms: (.[3:] | map(tonumber / 1e6)) })
+   | group_by([.mib, .piece_mib])[]
+   | { mib: .[0].mib, piece_mib: .[0].piece_mib, at_start_ms: (map(.ms[0]) | median),
+       ahead_ms: (map(.ms[1]) | median), left_ms: (map(.ms[2]) | median),
+       left: (map(.ms[2] / .ms[0]) | spread), stall_ms: (map(.ms[3]) | median),
+       stall: (map(.ms[3] / 20) | spread), idle_stall_ms: (map(.ms[4]) | median) }] as $dma
 | { environment: $env,
     arcs: $arcs,
     ioctl: $ioctls,
@@ -101,6 +109,7 @@ def spread: { median: median, min: min, max: max, n: length };
     scale_ratio: $scale_ratio,
     wire: $wire,
     shares: $shares,
+    dma: $dma,
     versus: $versus,
     qemu: $qemu,
     downtime: { vfmig_ms: ($new | spread), serial_ms: ($old | spread),

@@ -106,6 +106,17 @@ wire_print()
 	echo " receiving one saw it)"
 }
 
+dma_print()
+{
+	printf '\nMapping memory by type1 while 4 devices load their state, n = %d: median ms\n' "$DMA_N"
+	jq -r '.dma[] | [.mib, .piece_mib, .at_start_ms, .ahead_ms, .left_ms, .left.median, .left.min,
+		.left.max, .stall_ms, .idle_stall_ms] | @tsv' "$1" |
+		while read -r row; do
+			# shellcheck disable=SC2086 # words
+			printf '%5d MiB, pieces of %4d: at start %6.0f, ahead %6.0f, left %5.2f (%5.3f [%5.3f, %5.3f]); stall %5.1f, idle %5.1f\n' $row
+		done
+}
+
 versus_print()
 {
 	local setting way row
@@ -163,6 +174,7 @@ report()
 		done
 	cost_print "$1"
 	scale_print "$1"
+	dma_print "$1"
 	wire_print "$1"
 	versus_print "$1"
 	printf '\nStock QEMU, 4 devices, arcs of 100 ms, n = %d: median ms, ratio [min, max]\n' "$QEMU_N"

@@ -40,6 +40,10 @@ def scaled($by): { median: (.median / $by), min: (.min / $by), max: (.max / $by)
 	(["instructions", "instructions"], ["kib", "memory"] | . as [$key, $name]
 	 | target("\($name) per device: at most 1.2 times as much with 32 as with 4";
 		  1; 0; 1.2; $all.scale_ratio[$key])),
+	target("mapping memory ahead of time: at most 0.05 of what it takes at start is left";
+	       8; 0; 0.05; .dma[].left),
+	target("the VMM's thread stalls for at most 20 ms while pieces of 64 MiB are mapped";
+	       2; 0; 1; .dma[] | select(.piece_mib == 64).stall),
 	target("downtime of vfmig: at most 0.5 of QEMU's by multifd, in both settings";
 	       2; 0; 0.5; .versus[].others[] | select(.way == "multifd").ratio),
 	target("downtime of vfmig with arcs of 20 ms: at most 1.6 of what is possible";

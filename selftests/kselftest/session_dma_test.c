@@ -421,6 +421,22 @@ TEST_F(dma, migration)
 	EXPECT_EQ(BIG, type1_unmap_all(self->container));
 }
 
+/* What a source has mapped, its VM goes on using when the migration fails. */
+TEST_F(dma, source_fails)
+{
+	struct vfio_migmux_dma_range r = memory_range(AT, memory_new(8 * MIB), 8 * MIB);
+	struct pair pair;
+
+	ASSERT_EQ(0, pair_open(&pair, &self->vmm.dev[0], &self->vmm.dev[1], 1, 2));
+	EXPECT_EQ(0, session_dma_map(pair.from, self->container, 0, PIECE, &r, 1));
+	EXPECT_EQ(0, session_dma_wait(pair.from, WAIT_MS, STATE));
+	EXPECT_EQ(0, session_save(pair.from, VFIO_MIGMUX_SAVE_VERDICT, RUNNING, STAGING));
+	EXPECT_EQ(0, session_abort(pair.from, RUNNING));
+	EXPECT_EQ(8 * MIB, memory_locked());
+	EXPECT_EQ(8 * MIB, type1_unmap_all(self->container));
+	pair_close(&pair);
+}
+
 /* A destination that nobody starts: the memory is as it was. */
 TEST_F(dma, migration_fails)
 {

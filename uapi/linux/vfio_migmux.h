@@ -908,7 +908,7 @@ struct vfio_migmux_dma_range {
  * What is mapped belongs to the session until devices have been let go to a running
  * state by it: if it fails, is aborted, or is closed while it maps, it takes that away
  * again. A session that is closed when all is mapped, or mapping was cancelled, leaves
- * all mappings to the VMM.
+ * all mappings to the VMM, and so does one that saves.
  *
  * Errors beside the common ones: EBADF (@target_fd is nothing of that kind); EPERM (a
  * vhost-vdpa device that another process owns, or none); ENOENT (no such IOAS or address
