@@ -28,8 +28,8 @@ kbuild = $(submake) -C $(KDIR) \
 	$(if $(shell command -v pahole),,CONFIG_DEBUG_INFO_BTF_MODULES=)
 
 .PHONY: all module migsim tools unit install install-module install-tools clean
-.PHONY: style generate check check-qemu demo bench vm-build vm-tests vm-qemu \
-	test-deps farm need-kdir need-libs help
+.PHONY: style generate check check-debug check-qemu demo bench vm-build vm-tests vm-qemu \
+	debug-kernel test-deps farm need-kdir need-libs help
 
 all: module tools
 
@@ -90,16 +90,22 @@ generate:
 	@$(VM)/deps build style
 	@selftests/style/generated --write
 
-# --- tests, which use the stock kernel in the cache (see selftests/vm/deps) ---------
+# --- tests, which use the kernels in the cache (see selftests/vm/deps, debug-kernel) --
 
-kenv = eval "$$($(VM)/deps env)"
+# stock or debug: for which kernel vm-build and vm-tests build, and which check boots
+KERNEL ?= stock
+kenv = eval "$$($(VM)/deps env)"$(if $(filter debug,$(KERNEL)), && eval "$$($(VM)/debug-kernel env)")
 harness = KSELFTEST_DIR="$$KSOURCE/tools/testing/selftests"
 
 test-deps:
 	@$(VM)/deps build tests
 
+# Minutes of compiling, once.
+debug-kernel:
+	@$(VM)/debug-kernel build
+
 # What boots in the test hosts.
-vm-build:
+vm-build: $(if $(filter debug,$(KERNEL)),debug-kernel)
 	@$(VM)/deps build vm
 	@echo "building for the test hosts" >&2
 	+@$(kenv) && $(submake) -s KDIR="$$KDIR" module migsim tools
@@ -111,7 +117,11 @@ vm-tests: vm-build test-deps
 	+@$(kenv) && $(submake) -s -C selftests/kselftest OUTPUT=$(BUILD)/guest $(harness)
 
 check: vm-tests
-	@$(VM)/check $(ONLY)
+	@$(VM)/check --kernel $(KERNEL) $(ONLY)
+
+# The same in the debug kernel, which is several times slower.
+check-debug:
+	+@$(submake) check KERNEL=debug
 
 # Stock QEMU in a test host. ROUNDS= and more (see its qemu.sh) come from the environment.
 vm-qemu: vm-build
