@@ -29,7 +29,7 @@ kbuild = $(submake) -C $(KDIR) \
 
 .PHONY: all module migsim tools unit install install-module install-tools clean
 .PHONY: style generate check check-debug check-qemu demo bench vm-build vm-tests vm-qemu \
-	debug-kernel test-deps farm need-kdir need-libs help
+	check-llvm kunit debug-kernel test-deps farm need-kdir need-libs help
 
 all: module tools
 
@@ -104,11 +104,27 @@ test-deps:
 debug-kernel:
 	@$(VM)/debug-kernel build
 
+# The unit tests as a module for KUnit, which needs its sources in one place.
+kunit_files = $(wildcard $(CURDIR)/selftests/kunit/* $(CURDIR)/selftests/unit/*.h) \
+	$(filter-out %/test_capture.c,$(wildcard $(CURDIR)/selftests/unit/test_*.c)) \
+	$(patsubst %,$(CURDIR)/kernel/%.c,wire wire_reply gather plan sched policy)
+kunit: farm
+	@mkdir -p $(farm)/selftests/kunit
+	@ln -sf -t $(farm)/selftests/kunit $(kunit_files)
+	+$(kbuild) M=$(farm)/selftests/kunit modules
+
+# clang builds the modules, too, for the debug kernel's source, and has no warning.
+check-llvm:
+	@$(VM)/debug-kernel clang
+	+@eval "$$($(VM)/debug-kernel clang-env)" && $(submake) -s BUILD=$(BUILD)/llvm \
+		KDIR="$$KDIR" LLVM="$$LLVM" KCFLAGS=-Werror module migsim kunit
+
 # What boots in the test hosts.
 vm-build: $(if $(filter debug,$(KERNEL)),debug-kernel)
 	@$(VM)/deps build vm
 	@echo "building for the test hosts" >&2
-	+@$(kenv) && $(submake) -s KDIR="$$KDIR" module migsim tools
+	+@$(kenv) && $(submake) -s KDIR="$$KDIR" module migsim tools \
+		$(if $(filter debug,$(KERNEL)),kunit KCFLAGS=-Werror)
 	+@$(submake) -s -C selftests/tools OUT=$(BUILD)/guest
 
 # Programs that test there, and so need the kernel's test harness.
@@ -150,6 +166,8 @@ help:
 	@echo 'make demo        move the state of four devices from one VM to another'
 	@echo '                 (DEVICES= STATE_MIB= MS_PER_MIB= ARC_MS=)'
 	@echo 'make check       all tests (or ONLY="NAME..." of $(VM)/tests)'
+	@echo 'make check-debug the same in a 7.3 kernel with KASAN, lockdep and more, then kmemleak'
+	@echo 'make check-llvm  clang compiles the modules without a warning'
 	@echo 'make check-qemu  stock QEMU migrates with and without a set, and with our sessions on'
 	@echo '                 the other end (ROUNDS=)'
 	@echo 'make unit        the tests that need no VM'
