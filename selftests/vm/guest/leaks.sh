@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=bash
 #
-# Does anything stay behind? For the debug kernel, after hosts.sh and for bash migmux.sh.
+# Does anything stay behind? For the debug kernel, after hosts.sh, for bash and busybox's sh.
 #
 #	leaks_watch; ... the tests ...; host_tidy; objects_balance; host_unload; memory_reachable
 
@@ -26,9 +26,9 @@ leaks_watch()
 # host_tidy: close and unbind all that tests may have left, as an operator would.
 host_tidy()
 {
-	local name devs
+	local name
 
-	if [[ -d /sys/module/vfio_migmux ]]; then
+	if [ -d /sys/module/vfio_migmux ]; then
 		for name in $(vfmig set list -j | jq -r '.[] | select(.auto | not) | .name'); do
 			vfmig set del "$name"
 		done
@@ -36,8 +36,8 @@ host_tidy()
 			vfmig link del "$name"
 		done
 	fi
-	mapfile -t devs < <(edu_list)
-	driver_unbind "${devs[@]}"
+	# shellcheck disable=SC2046 # it is a list
+	driver_unbind $(edu_list)
 }
 
 # objects_alive: those that were made and have not ended. Fails if there are any, or if the
@@ -72,7 +72,7 @@ host_unload()
 	local module
 
 	for module in vfio_pci_migsim vfio_migmux; do
-		[[ ! -d /sys/module/$module ]] || rmmod $module || return 1
+		[ ! -d "/sys/module/$module" ] || rmmod $module || return 1
 	done
 }
 
@@ -81,12 +81,13 @@ host_unload()
 # through a register or RCU may be found so: real is what a third scan does not reach either.
 memory_reachable()
 {
-	local i
+	local found
 
-	for ((i = 0; i < 3; i++)); do
+	for _ in 1 2 3; do
 		sleep 6
 		echo scan >$KMEMLEAK
 	done
-	cat $KMEMLEAK
-	[[ ! -s $KMEMLEAK && -z $(cat $KMEMLEAK) ]]
+	found=$(cat $KMEMLEAK)
+	echo "$found"
+	[ -z "$found" ]
 }
