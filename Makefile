@@ -28,8 +28,8 @@ kbuild = $(submake) -C $(KDIR) \
 	$(if $(shell command -v pahole),,CONFIG_DEBUG_INFO_BTF_MODULES=)
 
 .PHONY: all module migsim tools unit install install-module install-tools clean
-.PHONY: style generate check check-qemu fuzz demo bench vm-build vm-tests vm-qemu \
-	test-deps farm need-kdir need-libs help
+.PHONY: style generate check check-debug check-qemu fuzz demo bench vm-build vm-tests vm-qemu \
+	check-llvm kunit debug-kernel test-deps farm need-kdir need-libs help
 
 all: module tools
 
@@ -90,19 +90,41 @@ generate:
 	@$(VM)/deps build style
 	@selftests/style/generated --write
 
-# --- tests, which use the stock kernel in the cache (see selftests/vm/deps) ---------
+# --- tests, which use the kernels in the cache (see selftests/vm/deps, debug-kernel) --
 
-kenv = eval "$$($(VM)/deps env)"
+# stock or debug: for which kernel vm-build and vm-tests build, and which check boots
+KERNEL ?= stock
+kenv = eval "$$($(VM)/deps env)"$(if $(filter debug,$(KERNEL)), && eval "$$($(VM)/debug-kernel env)")
 harness = KSELFTEST_DIR="$$KSOURCE/tools/testing/selftests"
 
 test-deps:
 	@$(VM)/deps build tests
 
+# Minutes of compiling, once.
+debug-kernel:
+	@$(VM)/debug-kernel build
+
+# The unit tests as a module for KUnit, which needs its sources in one place.
+kunit_files = $(wildcard $(CURDIR)/selftests/kunit/* $(CURDIR)/selftests/unit/*.h) \
+	$(filter-out %/test_capture.c,$(wildcard $(CURDIR)/selftests/unit/test_*.c)) \
+	$(patsubst %,$(CURDIR)/kernel/%.c,wire wire_reply gather plan sched policy)
+kunit: farm
+	@mkdir -p $(farm)/selftests/kunit
+	@ln -sf -t $(farm)/selftests/kunit $(kunit_files)
+	+$(kbuild) M=$(farm)/selftests/kunit modules
+
+# clang builds the modules, too, for the debug kernel's source, and has no warning.
+check-llvm:
+	@$(VM)/debug-kernel clang
+	+@eval "$$($(VM)/debug-kernel clang-env)" && $(submake) -s BUILD=$(BUILD)/llvm \
+		KDIR="$$KDIR" LLVM="$$LLVM" KCFLAGS=-Werror module migsim kunit
+
 # What boots in the test hosts.
-vm-build:
+vm-build: $(if $(filter debug,$(KERNEL)),debug-kernel)
 	@$(VM)/deps build vm
 	@echo "building for the test hosts" >&2
-	+@$(kenv) && $(submake) -s KDIR="$$KDIR" module migsim tools
+	+@$(kenv) && $(submake) -s KDIR="$$KDIR" module migsim tools \
+		$(if $(filter debug,$(KERNEL)),kunit KCFLAGS=-Werror)
 	+@$(submake) -s -C selftests/tools OUT=$(BUILD)/guest
 
 # Programs that test there, and so need the kernel's test harness.
@@ -112,7 +134,11 @@ vm-tests: vm-build test-deps
 	+@$(submake) -s -C selftests/fuzz guest OUTPUT=$(BUILD)/guest
 
 check: vm-tests
-	@$(VM)/check $(ONLY)
+	@$(VM)/check --kernel $(KERNEL) $(ONLY)
+
+# The same in the debug kernel, which is several times slower.
+check-debug:
+	+@$(submake) check KERNEL=debug
 
 # Stock QEMU in a test host. ROUNDS= and more (see its qemu.sh) come from the environment.
 vm-qemu: vm-build
@@ -149,6 +175,8 @@ help:
 	@echo 'make demo        move the state of four devices from one VM to another'
 	@echo '                 (DEVICES= STATE_MIB= MS_PER_MIB= ARC_MS=)'
 	@echo 'make check       all tests (or ONLY="NAME..." of $(VM)/tests)'
+	@echo 'make check-debug the same in a 7.3 kernel with KASAN, lockdep and more, then kmemleak'
+	@echo 'make check-llvm  clang compiles the modules without a warning'
 	@echo 'make check-qemu  stock QEMU migrates with and without a set, and with our sessions on'
 	@echo '                 the other end (ROUNDS=)'
 	@echo 'make unit        the tests that need no VM'

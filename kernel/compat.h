@@ -45,4 +45,16 @@ static inline void migmux_compat_precopy_v2(struct vfio_device *vdev)
 #define MIGMUX_COMPAT_IMPORT_IOMMUFD	MODULE_IMPORT_NS("IOMMUFD")
 #endif
 
+/*
+ * Map a BAR of a vfio-pci device that is enabled, for the simulated driver: once a
+ * function of its own, in 7.3 enabling does it, and all that is left is to ask how it
+ * went.
+ */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(7, 3, 0)
+#define migmux_compat_map_bar(core, bar)	vfio_pci_core_setup_barmap(core, bar)
+#else
+#define migmux_compat_map_bar(core, bar) \
+	PTR_ERR_OR_ZERO((void __force *)vfio_pci_core_get_iomap(core, bar))
+#endif
+
 #endif /* MIGMUX_COMPAT_H */

@@ -6,6 +6,7 @@
 #include <linux/random.h>
 #include <linux/slab.h>
 
+#include "../../kernel/compat.h"
 #include "migsim.h"
 
 #define PCI_VENDOR_ID_QEMU_EDU	0x1234
@@ -135,7 +136,7 @@ static int migsim_open_device(struct vfio_device *vdev)
 	ret = vfio_pci_core_enable(&dev->core);
 	if (ret)
 		return ret;
-	ret = vfio_pci_core_setup_barmap(&dev->core, 0);
+	ret = migmux_compat_map_bar(&dev->core, 0);
 	if (ret)
 		goto err_disable;
 

@@ -21,7 +21,7 @@
 #define F_PRE		(VFIO_MIGRATION_STOP_COPY | VFIO_MIGRATION_PRE_COPY)
 #define F_ALL		(F_P2P | F_PRE)
 
-#define BIT(n)		(1u << (n))
+#define MASK(state)	(1u << (state))
 
 static bool can_be(u32 state, u64 flags)
 {
@@ -294,17 +294,17 @@ static bool should_be_refused(const struct migmux_plan_dev *devs, u32 n,
  */
 static u32 path_of(u32 from, u32 to, u64 flags)
 {
-	u32 bits = BIT(from);
+	u32 bits = MASK(from);
 
 	while (from && from != to) {
 		from = fsm_next(from, to, flags);
-		bits |= BIT(from);
+		bits |= MASK(from);
 	}
 	return bits;
 }
 
-#define LIVE_BITS	(BIT(RUNNING) | BIT(PRE_COPY))
-#define STOPPED_BITS	(BIT(STOP) | BIT(STOP_COPY) | BIT(RESUMING))
+#define LIVE_BITS	(MASK(RUNNING) | MASK(PRE_COPY))
+#define STOPPED_BITS	(MASK(STOP) | MASK(STOP_COPY) | MASK(RESUMING))
 
 /* Is what device @i does in this phase safe for the others that speak P2P? */
 static bool phase_is_safe(const struct migmux_plan_dev *devs, u32 n, u32 i,
@@ -341,7 +341,7 @@ static bool plan_is_safe(const struct migmux_plan *plan)
 			path[i] = path_of(now[i],
 					  migmux_plan_checkpoint(plan, phase, i),
 					  plan->devs[i].flags);
-			if (path[i] & BIT(ERROR))
+			if (path[i] & MASK(ERROR))
 				return false;
 		}
 		for (i = 0; i < n; i++)

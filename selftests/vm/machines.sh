@@ -48,7 +48,8 @@ conf_write()
 {
 	local pair
 
-	printf 'export %s=%q\n' VM_HOSTS "$hosts" VM_DEVICES "$devices" VM_ACCEL "$accel"
+	printf 'export %s=%q\n' VM_HOSTS "$hosts" VM_DEVICES "$devices" VM_ACCEL "$accel" \
+		VM_PATIENCE "$patience"
 	for pair in "${envs[@]}"; do
 		printf 'export %s=%q\n' "${pair%%=*}" "${pair#*=}"
 	done

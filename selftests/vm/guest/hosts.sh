@@ -21,10 +21,10 @@ now_ms()
 }
 
 # wait_for SECONDS CMD [ARG...]: run CMD every 50 ms until it succeeds; its output goes
-# nowhere. 1 when the time is over. Whole seconds.
+# nowhere. 1 when the time is over. Whole seconds, and more of them on a slow kernel.
 wait_for()
 {
-	local end=$(($(now_ms) + $1 * 1000))
+	local end=$(($(now_ms) + $1 * 1000 * ${VM_PATIENCE:-1}))
 
 	shift
 	while ! "$@" >/dev/null 2>&1; do
