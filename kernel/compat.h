@@ -22,10 +22,20 @@ static inline void migmux_compat_precopy_v2(struct vfio_device *vdev)
 {
 	vdev->precopy_info_v2 = 1;
 }
+
+static inline bool migmux_compat_is_precopy_v2(const struct vfio_device *vdev)
+{
+	return vdev->precopy_info_v2;
+}
 #else
 #define VFIO_PRECOPY_INFO_REINIT	BIT(0)
 static inline void migmux_compat_precopy_v2(struct vfio_device *vdev)
 {
+}
+
+static inline bool migmux_compat_is_precopy_v2(const struct vfio_device *vdev)
+{
+	return false;
 }
 #endif
 

@@ -6,7 +6,6 @@
 #include <linux/random.h>
 #include <linux/slab.h>
 
-#include "../../kernel/compat.h"
 #include "migsim.h"
 
 #define PCI_VENDOR_ID_QEMU_EDU	0x1234

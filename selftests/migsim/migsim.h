@@ -37,6 +37,7 @@
 #include <linux/wait.h>
 #include <linux/workqueue.h>
 
+#include "../../kernel/compat.h"
 #include "stream.h"
 
 #define MIGSIM_NUM_STATES	(VFIO_DEVICE_STATE_PRE_COPY_P2P + 1)
@@ -479,11 +480,7 @@ extern struct device_attribute migsim_attr_precopy_end;
 /* Since Linux 7.1 a user can ask to be told that there is new initial data. */
 static inline bool migsim_knows_reinit(struct migsim_device *dev)
 {
-#ifdef VFIO_PRECOPY_INFO_REINIT
-	return dev->core.vdev.precopy_info_v2;
-#else
-	return false;
-#endif
+	return migmux_compat_is_precopy_v2(&dev->core.vdev);
 }
 
 static inline struct migsim_device *migsim_from_vfio(struct vfio_device *vdev)

@@ -222,11 +222,9 @@ static void precopy_info(struct migsim_file *file,
 	if (!pre->base)
 		return;
 	migsim_precopy_catch_up(file);
-#ifdef VFIO_PRECOPY_INFO_REINIT
 	if (pre->reinit)
 		info->flags |= VFIO_PRECOPY_INFO_REINIT;
 	pre->reinit = false;
-#endif
 	info->initial_bytes = migsim_precopy_initial(pre);
 	info->dirty_bytes = migsim_precopy_dirty(pre);
 	if (pre->is_initial)
