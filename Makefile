@@ -28,8 +28,8 @@ kbuild = $(submake) -C $(KDIR) \
 	$(if $(shell command -v pahole),,CONFIG_DEBUG_INFO_BTF_MODULES=)
 
 .PHONY: all module migsim tools unit install install-module install-tools clean
-.PHONY: style generate check check-debug check-qemu fuzz demo bench vm-build vm-tests vm-qemu \
-	check-llvm kunit debug-kernel test-deps farm need-kdir need-libs help
+.PHONY: style generate check check-debug check-qemu fuzz soak demo bench vm-build vm-tests \
+	vm-qemu check-llvm kunit debug-kernel test-deps farm need-kdir need-libs help
 
 all: module tools
 
@@ -155,6 +155,13 @@ fuzz: vm-tests
 	+@$(submake) -s -C selftests/fuzz OUTPUT=$(BUILD)/fuzz
 	@selftests/fuzz/fuzz $(ONLY)
 
+# SECONDS= of storms, and KILLS= before them; STORM_SEED= repeats a run.
+soak: SECONDS ?= 1800
+soak: KILLS ?= 500
+soak: vm-tests
+	@$(VM)/run --timeout $$(($(SECONDS) + 3 * $(KILLS) + 300)) --env STORM_SECONDS=$(SECONDS) \
+		--env KILLS=$(KILLS) --env STORM_SEED=$(STORM_SEED) storm.sh
+
 # DEVICES=, STATE_MIB=, MS_PER_MIB= and ARC_MS= reach it as make was given them.
 demo: vm-build
 	@selftests/demo/demo
@@ -181,6 +188,7 @@ help:
 	@echo '                 the other end (ROUNDS=)'
 	@echo 'make unit        the tests that need no VM'
 	@echo 'make fuzz        the fuzzers, a minute each (FUZZ_SECONDS=, FUZZ_SEED=, ONLY=)'
+	@echo 'make soak        migrations in kills, resets, cut links and limits (SECONDS=, KILLS=)'
 	@echo 'make bench       measure'
 	@echo 'make style       all style checks'
 	@echo 'make generate    write the files generated from the netlink spec'

@@ -121,13 +121,13 @@ static void note_block(struct migmux_channel *ch, const struct migmux_frame *fra
 
 /*
  * A peer that refuses what we send says why before it closes, so with a verdict
- * to come a broken socket is read to its end first.
+ * to come a broken socket is read to its end first. If it has come, nothing will.
  */
 static void broken(struct migmux_channel *ch, int err)
 {
 	struct migmux_session *s = ch->session;
 
-	if (s->verdict && ch->init_sent) {
+	if (s->verdict && ch->init_sent && !ch->verdict) {
 		ch->send_error = err;
 		ch->have = 0;
 		spin_lock(&s->lock);

@@ -145,6 +145,11 @@ static void verdict_good(struct migmux_channel *ch,
 	bool early;
 	int err = 0;
 
+	/* whatever it says: what could not be sent cannot be loaded */
+	if (ch->send_error) {
+		verdict_missing(ch, 0);
+		return;
+	}
 	spin_lock(&s->lock);
 	early = !all_queued_locked(s);
 	if (!early)
@@ -402,9 +407,7 @@ void migmux_verdict_await(struct migmux_channel *ch)
 	if (ret == -EAGAIN)
 		return;
 	ch->rx = MIGMUX_RX_DONE;
-	if (ret != 1 && is_owned(s)) {
-		channel_over(ch, false);
-	} else if (ret != 1) {
+	if (ret != 1) {
 		migmux_session_fail(s, ret ?: -ECONNABORTED, VFIO_MIGMUX_INDEX_NONE,
 				    ch->id,
 				    "channel %u from %s: closed by the source before it confirmed%s",
@@ -418,7 +421,11 @@ void migmux_verdict_await(struct migmux_channel *ch)
 		answer_bad(ch, &result);
 	} else if (own(s)) {
 		channel_over(ch, true);
+		return;
 	}
+	/* another channel's confirmation has decided: then this is only one channel less */
+	if (is_owned(s))
+		channel_over(ch, false);
 }
 
 static void result_of(struct migmux_session *s, struct migmux_wire_result *result)

@@ -300,6 +300,14 @@ static int check_devices(const struct vfio_dev *dev, int n)
 	return ret;
 }
 
+/* Where the movers are that do not end. */
+static void stacks_show(void)
+{
+	fflush(stdout);
+	if (system("cd /proc/$PPID/task && for t in *; do cat $t/comm $t/stack; done"))
+		puts("# no stacks");
+}
+
 static unsigned long handed_over, failed;
 
 static int migrate(bool verify)
@@ -324,7 +332,9 @@ static int migrate(bool verify)
 			until = now_ms() + WAIT_MS;
 		}
 		if (now_ms() > until && cut) {
-			puts("# a session does not end");
+			printf("# a session does not end: reached %#x and %#x\n",
+			       session_reached(pair.from), session_reached(pair.to));
+			stacks_show();
 			ret = -ETIMEDOUT;
 		}
 		usleep(1000);

@@ -58,23 +58,6 @@ static void all_close(void)
 	close_range(first_fd, ~0u, 0);
 }
 
-/* Whatever was done, each device can be made to run. */
-static int devices_run(void)
-{
-	int i, state;
-
-	for (i = 0; i < devices.n; i++) {
-		state = vfio_state_get(devices.dev[i].fd);
-		if (state == RUNNING)
-			continue;
-		if (state < 0 || state == ERROR || set_state(&devices.dev[i], RUNNING, NULL))
-			device_reset(&devices.dev[i]);
-		if (!device_is(&devices.dev[i], RUNNING))
-			return -EIO;
-	}
-	return 0;
-}
-
 static pthread_t second;
 static bool second_runs;
 

@@ -162,6 +162,20 @@ __u32 session_reached(int fd)
 	return reached;
 }
 
+/* Handed over, or failed and ended: one of them within WAIT_MS. */
+bool session_comes_to_end(int fd)
+{
+	int i;
+
+	for (i = 0; i < WAIT_MS; i++) {
+		if (session_reached(fd) & (M_HANDED_OVER | M_ENDED))
+			return true;
+		usleep(1000);
+	}
+	printf("# it has reached %#x, and no end\n", session_reached(fd));
+	return false;
+}
+
 int session_abort(int fd, __u32 recover)
 {
 	struct vfio_migmux_abort abort = {

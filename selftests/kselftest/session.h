@@ -56,6 +56,7 @@ int session_abort(int fd, __u32 recover);
 int session_config_set(int fd, __u32 device, const void *blob, __u32 size);
 int session_config_get(int fd, __u32 device, void *blob, __u32 *size);
 __u32 session_reached(int fd);
+bool session_comes_to_end(int fd);
 
 /* What became of each device. */
 struct results {

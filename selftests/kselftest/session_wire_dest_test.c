@@ -30,6 +30,7 @@ FIXTURE(wire)
  * @no_channel: it is about no channel
  * @words: of the text; it names the channel and the device too
  * @confirming: the good verdict went out before
+ * @confirmed: it was confirmed, too: then all else comes too late
  */
 FIXTURE_VARIANT(wire)
 {
@@ -42,6 +43,7 @@ FIXTURE_VARIANT(wire)
 	bool no_channel;
 	const char *words;
 	bool confirming;
+	bool confirmed;
 };
 
 #define BAD(name, ...)							\
@@ -447,6 +449,26 @@ BAD(confirm_cut, .confirming = true, .error = ECONNABORTED, .words = "before it 
 	return load_all(ch) ?: peer_send(ch[0], &confirm, 15) ?: shutdown(ch[0], SHUT_WR);
 }
 
+/*
+ * One confirmation decides, whatever the other channels say. Should they be heard before it,
+ * the session fails. In any case it ends.
+ */
+BAD(confirm_refused_too_late, .confirmed = true)
+{
+	const struct peer_confirm good = peer_confirm(0), bad = peer_confirm(EBUSY);
+
+	return load_all(ch) ?: peer_send(ch[0], &good, sizeof(good)) ?:
+	       peer_send(ch[1], &good, sizeof(good)) ?: peer_send(ch[2], &bad, sizeof(bad));
+}
+
+BAD(confirm_spoiled_too_late, .confirmed = true)
+{
+	const struct peer_confirm good = peer_confirm(0);
+
+	return load_all(ch) ?: peer_send(ch[0], &good, sizeof(good)) ?:
+	       peer_send(ch[1], &good, sizeof(good)) ?: frame(ch[2], D1, 1);
+}
+
 BAD(frame_for_confirm, .confirming = true, .words = "makes no sense: bad magic")
 {
 	return load_all(ch) ?: frame(ch[0], D0, 1);
@@ -556,6 +578,13 @@ TEST_F(wire, refused)
 		ASSERT_EQ(0, peer_send_init(self->ch[i], i));
 	ASSERT_EQ(0, variant->play(self->ch));
 
+	if (variant->confirmed) {
+		ASSERT_TRUE(session_comes_to_end(vmm->fd));
+		close(vmm->fd);
+		EXPECT_EQ(0, migration_works());
+		vmm->fd = session_open();
+		return;
+	}
 	ASSERT_EQ(0, session_wait(vmm->fd, M_FAILED | M_ENDED, WAIT_MS));
 	EXPECT_EQ(-ECANCELED, session_wait(vmm->fd, M_HANDED_OVER, WAIT_MS));
 	EXPECT_EQ(POLLHUP, session_poll(vmm->fd, 0, 0));

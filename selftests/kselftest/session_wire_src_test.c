@@ -333,6 +333,26 @@ TEST_F(source, reset_without_verdict)
 		     last.device, 0);
 }
 
+/* A verdict cannot be good of what was not sent: nothing comes after it, and it ends. */
+TEST_F(source, good_verdict_and_reset)
+{
+	struct vfio_migmux_last_error last;
+
+	/* all is queued, and the socket does not take it */
+	ASSERT_EQ(0, attr_write_num(VMM->dev[0].addr, "state_size", 24 * MIB));
+	ASSERT_EQ(0, attr_write_num(VMM->dev[1].addr, "state_size", 1000));
+	ASSERT_EQ(0, session_save(VMM->fd, VFIO_MIGMUX_SAVE_VERDICT, RUNNING, 32 * MIB));
+	ASSERT_EQ(0, session_wait(VMM->fd, M_STOPPED, WAIT_MS));
+	ASSERT_EQ(0, saved_wait(VMM->dev[0].addr, 24 * MIB));
+	ASSERT_EQ(0, send_verdict(CH[0], 0, "", "loaded"));
+	peer_reset(CH[0]);
+	CH[0] = -1;
+	ASSERT_TRUE(session_comes_to_end(VMM->fd));
+	last = session_last_error(VMM->fd);
+	check_failed(_metadata, VMM, last.error, "channel 0 to tcp:127.0.0.1:",
+		     last.device, 0);
+}
+
 /* A peer that does not read holds us up, and no longer than we want. */
 TEST_F(source, never_reads)
 {

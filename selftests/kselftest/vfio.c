@@ -145,6 +145,23 @@ bool device_is(const struct vfio_dev *dev, int state)
 	return false;
 }
 
+/* Whatever was done to them, each device can be made to run; 0 or -EIO. */
+int devices_run(void)
+{
+	int i, state;
+
+	for (i = 0; i < devices.n; i++) {
+		state = vfio_state_get(devices.dev[i].fd);
+		if (state == RUNNING)
+			continue;
+		if (state < 0 || state == ERROR || set_state(&devices.dev[i], RUNNING, NULL))
+			device_reset(&devices.dev[i]);
+		if (!device_is(&devices.dev[i], RUNNING))
+			return -EIO;
+	}
+	return 0;
+}
+
 /* Can a closed device be opened, and does it run then? */
 bool device_reopens(const char *addr)
 {

@@ -44,6 +44,7 @@ int device_knobs_default(const char *addr);
 int devices_precopy(int n, bool on);
 int device_settle(struct vfio_dev *dev);
 int devices_settle(struct vfio_set *set);
+int devices_run(void);
 bool device_is(const struct vfio_dev *dev, int state);
 int device_reset(const struct vfio_dev *dev);
 bool device_reopens(const char *addr);
