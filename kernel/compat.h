@@ -55,6 +55,13 @@ static inline bool migmux_compat_is_precopy_v2(const struct vfio_device *vdev)
 #define MIGMUX_COMPAT_IMPORT_IOMMUFD	MODULE_IMPORT_NS("IOMMUFD")
 #endif
 
+/* What vfio_pci_core_match() calls since 6.17, in the ops of the simulated driver. */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 17, 0)
+#define MIGMUX_COMPAT_MATCH_TOKEN
+#else
+#define MIGMUX_COMPAT_MATCH_TOKEN	.match_token_uuid = vfio_pci_core_match_token_uuid,
+#endif
+
 /*
  * Map a BAR of a vfio-pci device that is enabled, for the simulated driver: once a
  * function of its own, in 7.3 enabling does it, and all that is left is to ask how it
