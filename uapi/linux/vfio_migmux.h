@@ -391,8 +391,9 @@ struct vfio_migmux_save {
  * @staging: most bytes of state that wait in the module, rounded up to whole
  *	frames; 0 is the default. A slow device then slows the sender down
  * @max_queued: most bytes of @staging for the frames of one device, rounded up to whole
- *	frames; 0 is all. The next one in order is always let in, and does not count. So a slow device leaves room for others. Of shared channels it
- *	may hold one up with that
+ *	frames; 0 is all. The next one in order is always let in, and does not count. So
+ *	a slow device leaves room for others. Of shared channels it may hold one up with
+ *	that
  * @max_spill: most bytes beyond @staging for frames that came by shared channels before
  *	their time, when one that is needed can only be behind them; 0 is as much as
  *	@staging, VFIO_MIGMUX_NO_SPILL none. The session fails (ENOBUFS) where that does
