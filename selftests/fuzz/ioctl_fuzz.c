@@ -185,6 +185,7 @@ int main(void)
 		printf("# after %lu programs: error %d\n", programs, ret);
 	vfio_set_close(&devices);
 	devices_precopy(2, false);
+	staging_forget();
 	ret = ret ?: module_wait_unused();
 	printf("# %lu programs, %lu ioctls\n", programs, steps_done);
 	cover_print(nr_corpus);

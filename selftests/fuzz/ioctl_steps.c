@@ -2,6 +2,7 @@
 /*
  * What a program of ioctl_fuzz can do, a step each.
  */
+#include <err.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -361,35 +362,52 @@ static void step_peer(struct run *r)
 	}
 }
 
+/* The first mapping of staging; false if there is none. */
+static bool staging_find(unsigned long *from, unsigned long *to)
+{
+	FILE *maps = fopen("/proc/self/maps", "r");
+	bool found = false;
+	char line[256];
+
+	while (maps && !found && fgets(line, sizeof(line), maps))
+		found = strstr(line, "[vfio_migmux]") &&
+			sscanf(line, "%lx-%lx", from, to) == 2;
+	if (maps)
+		fclose(maps);
+	return found;
+}
+
+/* What step_staging() has left of it: each piece holds the module. */
+void staging_forget(void)
+{
+	unsigned long from, to;
+
+	while (staging_find(&from, &to))
+		if (munmap((void *)from, to - from))
+			err(1, "staging");
+}
+
 /* Staging is mapped into us: nobody can keep a VMM from this. */
 static void step_staging(struct run *r)
 {
 	unsigned long from, to;
-	char line[256];
-	FILE *maps = fopen("/proc/self/maps", "r");
 
-	while (maps && fgets(line, sizeof(line), maps)) {
-		if (!strstr(line, "[vfio_migmux]") ||
-		    sscanf(line, "%lx-%lx", &from, &to) != 2)
-			continue;
-		switch (below(r, 4)) {
-		case 0:
-			munmap((void *)from, below(r, 2) ? to - from : (to - from) / 2);
-			break;
-		case 1:
-			mprotect((void *)from, to - from, below(r, 2) ? PROT_READ : PROT_NONE);
-			break;
-		case 2:
-			mremap((void *)from, to - from, to - from, MREMAP_MAYMOVE);
-			break;
-		case 3:
-			madvise((void *)from, to - from, MADV_DONTNEED);
-			break;
-		}
+	if (!staging_find(&from, &to))
+		return;
+	switch (below(r, 4)) {
+	case 0:
+		munmap((void *)from, below(r, 2) ? to - from : (to - from) / 2);
+		break;
+	case 1:
+		mprotect((void *)from, to - from, below(r, 2) ? PROT_READ : PROT_NONE);
+		break;
+	case 2:
+		mremap((void *)from, to - from, to - from, MREMAP_MAYMOVE);
+		break;
+	case 3:
+		madvise((void *)from, to - from, MADV_DONTNEED);
 		break;
 	}
-	if (maps)
-		fclose(maps);
 }
 
 /* All that a migration between two sessions needs: else chance rarely makes one. */

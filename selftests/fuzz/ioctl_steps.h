@@ -26,5 +26,6 @@ struct run {
 };
 
 void *program_run(void *arg);
+void staging_forget(void);
 
 #endif /* FUZZ_IOCTL_STEPS_H */
