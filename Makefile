@@ -160,7 +160,7 @@ soak: SECONDS ?= 1800
 soak: KILLS ?= 500
 soak: vm-tests
 	@$(VM)/run --timeout $$(($(SECONDS) + 3 * $(KILLS) + 300)) --env STORM_SECONDS=$(SECONDS) \
-		--env KILLS=$(KILLS) --env STORM_SEED=$(STORM_SEED) storm.sh
+		--env KILLS=$(KILLS) --env STORM_SEED=$(STORM_SEED) selftests/fuzz/storm.sh
 
 # DEVICES=, STATE_MIB=, MS_PER_MIB= and ARC_MS= reach it as make was given them.
 demo: vm-build

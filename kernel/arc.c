@@ -127,7 +127,8 @@ static int check(const struct migmux_walk *walk)
  *
  * A data file that the device yields is kept in &migmux_device.data_file until
  * the device leaves the state that it belongs to. After a failure the device may
- * be anywhere on the way; &migmux_device.state says where.
+ * be anywhere on the way; &migmux_device.state says where. After a walk to RESUMING
+ * it may have been loaded, and walked on to STOP, before this returns.
  *
  * Context: work; sleeps as long as the driver takes. The device's VFIO file is
  * held, its movers do not use the data file if an arc ends its validity.
@@ -135,24 +136,24 @@ static int check(const struct migmux_walk *walk)
  */
 int migmux_arc_walk(struct migmux_device *dev, const struct migmux_walk *walk)
 {
+	/* our own way: with its data file a device can be loaded, and move, at once */
+	enum vfio_device_mig_state state = dev->state, next;
 	struct migmux_session *s = dev->session;
-	enum vfio_device_mig_state next;
 	enum vfio_migmux_phase phase;
 	int err;
 
-	while (dev->state != walk->target) {
+	for (; state != walk->target; state = next) {
 		/* VFIO's state machine warns when it is asked for a way from there */
-		if (dev->state == VFIO_DEVICE_STATE_ERROR)
+		if (state == VFIO_DEVICE_STATE_ERROR)
 			return -EIO;
 		err = check(walk);
 		if (err)
 			return err;
-		err = vfio_mig_get_next_state(dev->hook->vdev, dev->state,
-					      walk->target, &next);
+		err = vfio_mig_get_next_state(dev->hook->vdev, state, walk->target, &next);
 		if (err)
 			return err;
 		phase = walk->rollback ? VFIO_MIGMUX_PHASE_ROLLBACK :
-					 migmux_arc_phase(dev->state, next);
+					 migmux_arc_phase(state, next);
 		precopy_span(dev, next);
 		migmux_session_phase_start(s, dev->index, phase);
 		err = arc(dev, next);

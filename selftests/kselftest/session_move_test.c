@@ -355,6 +355,44 @@ TEST_F(vmm, there_and_back)
 	pair_close(&back);
 }
 
+/*
+ * All that a device needs is there before it is in RESUMING, so it may be loaded, and in
+ * STOP, before who took it to RESUMING has looked again. It must stay there: taken to
+ * RESUMING once more it would forget all. Once in some hundred times it was.
+ */
+TEST_F(vmm, loaded_at_once)
+{
+	const struct arc *arc;
+	struct arc arcs[64];
+	int i, n, fd, ch[2];
+
+	ASSERT_EQ(0, attr_write(self->dev[0].addr, "headerless", "1"));
+	for (i = 0; i < 300; i++) {
+		ASSERT_EQ(0, set_state(&self->dev[0], RUNNING, NULL));
+		ASSERT_EQ(0, attr_write(self->dev[0].addr, "arcs_log", "0"));
+		fd = session_open();
+		ASSERT_EQ(0, session_device_add(fd, self->dev[0].fd, idstrs[0], 0));
+		ASSERT_EQ(0, peer_pair(ch));
+		ASSERT_EQ(0, session_channel_add(fd, ch[0], 0));
+		ASSERT_EQ(0, peer_send_init(ch[1], 0));
+		ASSERT_EQ(0, peer_send_frame(ch[1], idstrs[0], 0, 1, false));
+		ASSERT_EQ(0, peer_send_frame(ch[1], idstrs[0], 1, 0, true));
+		ASSERT_EQ(0, session_load(fd, 0, RUNNING, MIB));
+		ASSERT_EQ(0, session_wait(fd, M_LOADED, WAIT_MS));
+		close(fd);
+		close(ch[0]);
+		close(ch[1]);
+		n = arcs_read(self->dev[0].addr, arcs);
+		ASSERT_LT(0, n);
+		arc = arcs_find(arcs, n, "STOP", "RESUMING");
+		ASSERT_NE(NULL, arc);
+		ASSERT_EQ(NULL, arcs_find(arc + 1, n - (int)(arc + 1 - arcs), "STOP", "RESUMING"))
+			TH_LOG("after %d that were right", i);
+		ASSERT_TRUE(device_is(&self->dev[0], STOP));
+	}
+	EXPECT_EQ(1, attr_read_num(self->dev[0].addr, "payload_size"));
+}
+
 int main(int argc, char **argv)
 {
 	return session_main(argc, argv);
