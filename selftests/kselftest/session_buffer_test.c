@@ -4,9 +4,11 @@
  * order and by any number of threads all of them load; memory is bounded; what is
  * wrong with the call leaves the session as it was.
  */
+#include <ctype.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <sys/syscall.h>
 
 #include "buffer_fixture.h"
 
@@ -95,12 +97,14 @@ TEST_F(buffer, backwards)
  * @nr: which one
  * @ret: of its last call
  * @over: it ended
+ * @tid: of a thread that is to wait, 0 before it begins
  */
 struct connection {
 	struct _test_data_buffer *self;
 	unsigned int nr;
 	int ret;
 	atomic_bool over;
+	pid_t tid;
 	pthread_t thread;
 };
 
@@ -184,17 +188,40 @@ static void *wait_for_memory(void *arg)
 {
 	struct connection *c = arg;
 
+	__atomic_store_n(&c->tid, gettid(), __ATOMIC_RELEASE);
 	c->ret = hand_in(c->self, 0, D0, 2);
 	c->over = true;
 	return NULL;
 }
 
+/* Is the thread asleep in an ioctl? */
+static bool waits(const struct connection *c)
+{
+	const pid_t tid = __atomic_load_n(&c->tid, __ATOMIC_ACQUIRE);
+	char name[64], text[64] = "";
+	int fd;
+
+	snprintf(name, sizeof(name), "/proc/self/task/%d/syscall", tid);
+	fd = tid ? open(name, O_RDONLY) : -1;
+	if (fd < 0)
+		return false;
+	if (read(fd, text, sizeof(text) - 1) < 0)
+		text[0] = '\0';
+	close(fd);
+	return isdigit(text[0]) && atoi(text) == SYS_ioctl;
+}
+
 /* A thread that waits with frame 2: the frame before it has not come, 3 takes memory. */
 static int waiter_start(struct connection *c, struct _test_data_buffer *self)
 {
+	int ret;
+
 	*c = (struct connection){ .self = self };
-	return load(self, 1) ?: hand_in(self, NONBLOCK, D0, 3) ?:
-	       -pthread_create(&c->thread, NULL, wait_for_memory, c);
+	ret = load(self, 1) ?: hand_in(self, NONBLOCK, D0, 3) ?:
+	      -pthread_create(&c->thread, NULL, wait_for_memory, c);
+	while (!ret && !waits(c) && !c->over)
+		usleep(1000);
+	return ret;
 }
 
 TEST_F(buffer, waits)
