@@ -179,18 +179,29 @@ static void finish(struct migmux_device *dev)
 	static const struct migmux_wire_head config = { .config = true };
 	struct migmux_session *s = dev->session;
 	struct migmux_frame *frame = &dev->config_frame;
+	bool sent, all = false;
 	int err;
 
 	spin_lock(&s->lock);
 	set_eof(dev);
 	dev->config_done = true;
+	/* the frame before may be sent at once: the device is not, before this one is */
+	dev->unsent++;
 	spin_unlock(&s->lock);
 	migmux_session_wake_stalled(s);
 	err = encode(dev, frame, &config);
 	if (!err)
 		err = dispatch(dev, frame);
-	if (err)
+	if (err) {
 		no_way(dev, err, "cannot send the config frame");
+		return;
+	}
+	spin_lock(&s->lock);
+	dev->unsent--;
+	sent = migmux_device_sent_locked(dev, &all);
+	spin_unlock(&s->lock);
+	if (sent)
+		migmux_device_sent_tell(dev, all);
 }
 
 static void account(struct migmux_device *dev, u64 start, size_t bytes)
