@@ -139,7 +139,7 @@ static void check_state(struct model *m, u32 idx)
 	const struct entry *end = config_of(m);
 	struct entry *e;
 	u32 first = 0x5a5a5a5a, want = m->next;
-	bool whole;
+	bool whole, next;
 
 	while ((e = data_at(m, want)) && e->ready)
 		want++;
@@ -148,11 +148,14 @@ static void check_state(struct model *m, u32 idx)
 	REQUIRE(first == (whole ? 0x5a5a5a5a : want));
 	REQUIRE(migmux_gather_complete(&m->g) == (end && end->ready && end->idx == m->next));
 
-	REQUIRE(!migmux_gather_admit(&m->g, idx, 0));
-	REQUIRE(migmux_gather_admit(&m->g, idx, 2));
-	/* the last slot is for the next frame, and for what a claim would refuse */
-	REQUIRE(migmux_gather_admit(&m->g, idx, 1) ==
-		(idx <= m->next || (end && idx >= end->idx)));
+	/* for the next frame, and for what a claim would refuse, any slot will do */
+	next = idx <= m->next || (end && idx >= end->idx);
+	REQUIRE(!migmux_gather_admit(&m->g, idx, 0, false));
+	REQUIRE(migmux_gather_admit(&m->g, idx, 2, false));
+	REQUIRE(migmux_gather_admit(&m->g, idx, 1, false) == next);
+	REQUIRE(!migmux_gather_admit(&m->g, idx, 0, true));
+	REQUIRE(migmux_gather_admit(&m->g, idx, 2, true) == next);
+	REQUIRE(migmux_gather_admit(&m->g, idx, 1, true) == next);
 }
 
 /* Teardown gives back each data frame once, and nothing else. */
