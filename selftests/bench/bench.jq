@@ -77,12 +77,12 @@ def spread: { median: median, min: min, max: max, n: length };
    | .floor_ms as $floor | .floor_ratio = ($ours | map(. / $floor) | spread)] as $versus
 # Of one round each, what ours and iperf3's brought over in a second.
 | [$rows | map(select(.[0] == "wire")
-	| { way: .[1], channels: (.[2] | tonumber),
-	    mib_per_s: ((.[4] | tonumber) / 1048576 / (.[5] | tonumber) * 1e9) })
-   | group_by(.channels)[]
+	| { way: .[1], mbit: (.[2] | tonumber), channels: (.[3] | tonumber),
+	    mib_per_s: ((.[5] | tonumber) / 1048576 / (.[6] | tonumber) * 1e9) })
+   | group_by([.mbit, .channels])[]
    | (map(select(.way == "vfmig") | .mib_per_s)) as $ours
    | (map(select(.way == "iperf3") | .mib_per_s)) as $theirs
-   | { channels: .[0].channels, vfmig: ($ours | spread), iperf3: ($theirs | spread),
+   | { mbit: .[0].mbit, channels: .[0].channels, vfmig: ($ours | spread), iperf3: ($theirs | spread),
        ratio: ([$ours, $theirs] | transpose | map(.[0] / .[1]) | spread) }] as $wire
 | [$rows | map(select(.[0] == "share")
 	| { weight: (.[1] | tonumber), round: .[2], bytes: (.[3] | tonumber) })

@@ -88,22 +88,28 @@ scale_print()
 
 wire_print()
 {
-	local row
+	local mbit row
 
 	printf '\nMiB per second from host to host, one device of %d MiB: median [min, max]\n' \
 		"$WIRE_MIB"
-	jq -r '.wire[] | [.channels] + [.vfmig, .iperf3, .ratio | .median, .min, .max] | @tsv' "$1" |
-		while read -r row; do
-			# shellcheck disable=SC2086 # words
-			printf '%d channels: vfmig %5.1f [%.1f, %.1f], iperf3 %5.1f [%.1f, %.1f]: %5.3f [%5.3f, %5.3f]\n' $row
-		done
+	jq -r '.wire[] | [.mbit, .channels] + [.vfmig, .iperf3, .ratio | .median, .min, .max] | @tsv' \
+		"$1" | while read -r mbit row; do
+		if ((mbit)); then
+			printf '%d Mbit/s' "$mbit"
+		else
+			printf 'CPUs the limit'
+		fi
+		# shellcheck disable=SC2086 # words
+		printf ', %d channels: vfmig %5.1f [%.1f, %.1f], iperf3 %5.1f [%.1f, %.1f]: %5.3f [%5.3f, %5.3f]\n' $row
+	done
 	jq -r '.shares[] | [.weight, .due, .share.median, .ratio.median, .ratio.min, .ratio.max] | @tsv' "$1" |
 		while read -r row; do
 			# shellcheck disable=SC2086 # words
 			printf 'A device of weight %d is due %5.3f of the bytes, and has %5.3f: %5.3f [%5.3f, %5.3f]\n' $row
 		done
 	echo "(n = $WIRE_N, in turns, as many streams as channels; two hosts, virtio-net, MTU 9000; as the"
-	echo " receiving one saw it)"
+	echo " receiving one saw it; the device's share of the CPUs is not iperf3's: its bytes are made and"
+	echo " checked; shares of a link of $LINK_MBIT Mbit/s)"
 }
 
 dma_print()

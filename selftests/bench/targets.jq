@@ -40,6 +40,10 @@ def scaled($by): { median: (.median / $by), min: (.min / $by), max: (.max / $by)
 	(["instructions", "instructions"], ["kib", "memory"] | . as [$key, $name]
 	 | target("\($name) per device: at most 1.2 times as much with 32 as with 4";
 		  1; 0; 1.2; $all.scale_ratio[$key])),
+	target("throughput of 1 to 8 channels where the link is the limit: at least 0.9 of iperf3";
+	       4; 0.9; 1.25; .wire[] | select(.mbit > 0).ratio),
+	target("a device's share of that link: what its weight is due, within a fifth";
+	       3; 0.8; 1.2; .shares[].ratio),
 	target("mapping memory ahead of time: at most 0.05 of what it takes at start is left";
 	       8; 0; 0.05; .dma[].left),
 	target("the VMM's thread stalls for at most 20 ms while pieces of 64 MiB are mapped";
