@@ -8,12 +8,15 @@
  *
  * Lifetime: a spilled frame belongs to the gather of its device, also while its channel
  * still receives it, until the feed takes it out, or migmux_spill_drop() does at the end.
+ * As long as it lives it counts as a whole frame in what all sessions may hold (limit.c).
  */
+#include <linux/err.h>
 #include <linux/mm.h>
 #include <linux/slab.h>
 
 #include "channel.h"
 #include "device.h"
+#include "limit.h"
 #include "session.h"
 #include "spill.h"
 #include "staging.h"
@@ -48,6 +51,7 @@ bool migmux_spill_due_locked(const struct migmux_channel *ch)
 static void spilled_free(struct migmux_frame *frame)
 {
 	trace_migmux_object_destroy("spilled", frame);
+	migmux_limit_staging_put(MIGMUX_WIRE_DATA_MAX);
 	kvfree(frame->config);
 	kfree(frame);
 }
@@ -56,17 +60,23 @@ static struct migmux_frame *spilled_create(const struct migmux_channel *ch)
 {
 	struct migmux_frame *frame;
 
+	if (!migmux_limit_staging_take(MIGMUX_WIRE_DATA_MAX))
+		return ERR_PTR(-ENOSPC);
 	frame = kzalloc(sizeof(*frame), GFP_KERNEL_ACCOUNT);
 	if (!frame)
-		return NULL;
+		goto err_put;
 	frame->config = kvmalloc(max(ch->head.bytes, 1U), GFP_KERNEL_ACCOUNT);
-	if (!frame->config) {
-		kfree(frame);
-		return NULL;
-	}
+	if (!frame->config)
+		goto err_free;
 	trace_migmux_object_create("spilled", frame);
 	frame->device = ch->carries;
 	return frame;
+
+err_free:
+	kfree(frame);
+err_put:
+	migmux_limit_staging_put(MIGMUX_WIRE_DATA_MAX);
+	return ERR_PTR(-ENOMEM);
 }
 
 /* The lowest frame that has not come, of the first device that misses one. */
@@ -117,11 +127,14 @@ int migmux_spill_take(struct migmux_channel *ch, struct migmux_frame **spilled,
 	int err = 0;
 
 	frame = spilled_create(ch);
-	if (!frame) {
-		migmux_session_fail(s, -ENOMEM, ch->carries->index, ch->id,
-				    "no memory for a frame of %s that came too early",
-				    ch->carries->idstr);
-		return -ENOMEM;
+	if (IS_ERR(frame)) {
+		err = PTR_ERR(frame);
+		migmux_session_fail(s, err, ch->carries->index, ch->id,
+				    "no memory for a frame of %s that came too early%s",
+				    ch->carries->idstr, err == -ENOSPC ?
+				    ": all sessions together hold what the module parameter staging_total_mib allows" :
+				    "");
+		return err;
 	}
 	spin_lock(&s->lock);
 	if (!migmux_spill_due_locked(ch))

@@ -7,44 +7,11 @@
 #include <sys/mount.h>
 #include <sys/stat.h>
 
+#include "params.h"
 #include "session_fixture.h"
 
-#define PARAMS	"/sys/module/vfio_migmux/parameters/"
 #define CGROUPS	"/tmp/cgroup"
 #define CGROUP	CGROUPS "/vmm"
-
-static int text_write(const char *path, const char *text)
-{
-	int fd = open(path, O_WRONLY);
-	int ret = fd >= 0 && write(fd, text, strlen(text)) > 0 ? 0 : -errno;
-
-	close(fd);
-	return ret;
-}
-
-static int number_write(const char *path, long value)
-{
-	char text[24];
-
-	snprintf(text, sizeof(text), "%ld", value);
-	return text_write(path, text);
-}
-
-/* The number behind @key, or at the beginning. */
-static long number_read(const char *path, const char *key)
-{
-	static char text[16384];
-	int fd = open(path, O_RDONLY);
-	ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
-	const char *at;
-
-	close(fd);
-	if (n <= 0)
-		return -1;
-	text[n] = '\0';
-	at = key ? strstr(text, key) : text;
-	return at ? atol(at + (key ? strlen(key) : 0)) : -1;
-}
 
 /* --- module parameters -------------------------------------------------------------- */
 

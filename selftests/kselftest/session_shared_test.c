@@ -5,6 +5,7 @@
  *
  * Devices 0 and 1 are sources, 2 and 3 destinations; 0 to 3 can pre-copy.
  */
+#include "params.h"
 #include "session_fixture.h"
 
 #define NR_DEVICES	2
@@ -389,6 +390,26 @@ TEST_F(shared, a_bad_order_meets_the_cap)
 				 "has not come, and memory for 2097152 bytes beyond"));
 	ASSERT_EQ(0, session_timeline(PAIR->to, &t));
 	EXPECT_GE(2 * MIB, t.t.spill_peak);
+}
+
+/* What is spilled is memory of all sessions: here for one frame beyond both stagings. */
+TEST_F(shared, a_bad_order_meets_the_limit_of_all_sessions)
+{
+	const long own = 1 + number_read(PARAMS "staging_default_mib", NULL);
+	const long total = number_read(PARAMS "staging_total_mib", NULL);
+	struct timeline t;
+
+	ASSERT_EQ(0, fill(&DEV[0], 4 * MIB));
+	ASSERT_EQ(0, fill(&DEV[1], 4 * MIB));
+	ASSERT_EQ(0, open_sessions(PAIR, DEV, NULL));
+	ASSERT_EQ(0, number_write(PARAMS "staging_total_mib", own + 1));
+	EXPECT_EQ(0, backwards(PAIR, 16 * MIB));
+	EXPECT_EQ(0, session_wait(PAIR->to, M_FAILED | M_ENDED, WAIT_MS));
+	EXPECT_EQ(0, number_write(PARAMS "staging_total_mib", total));
+	EXPECT_TRUE(session_says(PAIR->to, ENOSPC, "staging_total_mib"));
+	ASSERT_EQ(0, session_timeline(PAIR->to, &t));
+	EXPECT_LT(0, t.t.spill_peak);
+	EXPECT_GE(MIB, t.t.spill_peak);
 }
 
 TEST_F(shared, a_bad_order_without_spill)
