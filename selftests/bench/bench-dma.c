@@ -2,13 +2,14 @@
 /*
  * bench-dma - what is left of mapping memory in the downtime
  *
- *	bench-dma MIB PIECE_MIB SOURCE... DESTINATION...
+ *	bench-dma KIND MIB PIECE_MIB SOURCE... DESTINATION...
  *
- * Maps MIB of memory by the devices' type1 container, twice: when the devices start, by one
- * VFIO_IOMMU_MAP_DMA, and ahead of time by a session, which then loads the devices' state and
- * starts them. Prints a line
+ * Maps MIB of memory, twice: when the devices start, by one call, and ahead of time by a
+ * session, which then loads the devices' state and starts them. KIND says by what: type1 or
+ * iommufd, the container that the devices are in; or the path of a vhost-vdpa device, which
+ * they have nothing to do with. Prints a line
  *
- *	dma MIB PIECE_MIB AT_START AHEAD LEFT STALL IDLE_STALL
+ *	dma KIND MIB PIECE_MIB AT_START AHEAD LEFT STALL IDLE_STALL
  *
  * all in ns: how long the first took, and the second; how long devices that were to be
  * started waited, with the second; and the longest time that this thread, which maps,
@@ -16,6 +17,7 @@
  * going on and while nothing was.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,6 +26,8 @@
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
+
+#include <linux/vhost.h>
 
 #include "libvfmig.h"
 #include "vfio-open.h"
@@ -55,34 +59,73 @@ static void *fresh(size_t size)
 	return at == MAP_FAILED ? NULL : at;
 }
 
-static int unmap(int container, size_t size)
+/*
+ * What memory is mapped by: fd is the devices' container, or a vhost-vdpa device, and then
+ * the limit of locked memory must have room.
+ */
+struct target {
+	int fd;
+	int vdpa;
+};
+
+static int vdpa_message(int fd, uint8_t type, const void *at, size_t size)
+{
+	const struct vhost_msg_v2 msg = {
+		.type = VHOST_IOTLB_MSG_V2,
+		.iotlb = {
+			.iova = IOVA,
+			.size = size,
+			.uaddr = (uintptr_t)at,
+			.perm = VHOST_ACCESS_RW,
+			.type = type,
+		},
+	};
+
+	return write(fd, &msg, sizeof(msg)) == sizeof(msg) ? 0 : -1;
+}
+
+static int container_map(int fd, const void *at, size_t size)
+{
+	struct vfio_iommu_type1_dma_map arg = {
+		.argsz = sizeof(arg),
+		.flags = VFIO_DMA_MAP_FLAG_READ | VFIO_DMA_MAP_FLAG_WRITE,
+		.vaddr = (uintptr_t)at,
+		.iova = IOVA,
+		.size = size,
+	};
+
+	return ioctl(fd, VFIO_IOMMU_MAP_DMA, &arg);
+}
+
+static int unmap(const struct target *t, size_t size)
 {
 	struct vfio_iommu_type1_dma_unmap arg = {
 		.argsz = sizeof(arg), .iova = IOVA, .size = size,
 	};
 
-	return ioctl(container, VFIO_IOMMU_UNMAP_DMA, &arg) ? fail("unmapping", errno) : 0;
+	if (t->vdpa ? vdpa_message(t->fd, VHOST_IOTLB_INVALIDATE, NULL, size) :
+		      ioctl(t->fd, VFIO_IOMMU_UNMAP_DMA, &arg))
+		return fail("unmapping", errno);
+	return 0;
 }
 
-static int at_start(int container, size_t size, uint64_t *ns)
+static int at_start(const struct target *t, size_t size, uint64_t *ns)
 {
-	struct vfio_iommu_type1_dma_map arg = {
-		.argsz = sizeof(arg),
-		.flags = VFIO_DMA_MAP_FLAG_READ | VFIO_DMA_MAP_FLAG_WRITE,
-		.iova = IOVA,
-		.size = size,
-	};
 	void *at = fresh(size);
 	int ret;
 
 	if (!at)
 		return fail("memory", errno);
-	arg.vaddr = (uintptr_t)at;
 	*ns = now();
-	ret = ioctl(container, VFIO_IOMMU_MAP_DMA, &arg) ? fail("mapping", errno) : 0;
+	if (t->vdpa)
+		ret = vdpa_message(t->fd, VHOST_IOTLB_UPDATE, at, size);
+	else
+		ret = container_map(t->fd, at, size);
+	if (ret)
+		ret = fail("mapping", errno);
 	*ns = now() - *ns;
 	if (!ret)
-		ret = unmap(container, size);
+		ret = unmap(t, size);
 	munmap(at, size);
 	return ret;
 }
@@ -106,8 +149,8 @@ static int turn(int fd, uint64_t *stall)
 	return ret;
 }
 
-static int ahead(int fd, int container, void *at, size_t size, size_t piece, uint64_t *ns,
-		 uint64_t *stall)
+static int ahead(int fd, const struct target *t, void *at, size_t size, size_t piece,
+		 uint64_t *ns, uint64_t *stall)
 {
 	struct vfio_migmux_dma_range range = {
 		.iova = IOVA,
@@ -118,7 +161,7 @@ static int ahead(int fd, int container, void *at, size_t size, size_t piece, uin
 	int ret;
 
 	*ns = now();
-	ret = vfmig_dma_map(fd, container, 0, piece, &range, 1, NULL);
+	ret = vfmig_dma_map(fd, t->fd, 0, piece, &range, 1, NULL);
 	while (!ret || ret == -ETIMEDOUT) {
 		ret = turn(fd, stall);
 		if (!ret)
@@ -194,7 +237,8 @@ static int start(int src, int dst, uint32_t n, uint64_t *left)
 	return 0;
 }
 
-static int measure(const struct vfio_set *set, size_t size, size_t piece)
+static int measure(const struct vfio_set *set, const struct target *t, const char *kind,
+		   size_t size, size_t piece)
 {
 	const struct vfio_dev *from = set->dev, *to = set->dev + set->n / 2;
 	uint64_t whole = 0, early = 0, left = 0, stall = 0, idle_stall = 0;
@@ -207,14 +251,14 @@ static int measure(const struct vfio_set *set, size_t size, size_t piece)
 	      vfmig_load(dst, VFIO_MIGMUX_LOAD_VERDICT, VFIO_DEVICE_STATE_RUNNING, 0, 0);
 	if (ret)
 		return fail("session", -ret);
-	ret = idle(dst, &idle_stall) || at_start(set->container, size, &whole) ||
-	      ahead(dst, set->container, at, size, piece, &early, &stall) ||
+	ret = idle(dst, &idle_stall) || at_start(t, size, &whole) ||
+	      ahead(dst, t, at, size, piece, &early, &stall) ||
 	      start(src, dst, n, &left);
 	close(src);
 	close(dst);
-	if (ret || unmap(set->container, size))
+	if (ret || unmap(t, size))
 		return -1;
-	printf("dma %llu %llu %llu %llu %llu %llu %llu\n", size / MIB, piece / MIB,
+	printf("dma %s %llu %llu %llu %llu %llu %llu %llu\n", kind, size / MIB, piece / MIB,
 	       (unsigned long long)whole, (unsigned long long)early,
 	       (unsigned long long)left, (unsigned long long)stall,
 	       (unsigned long long)idle_stall);
@@ -224,18 +268,36 @@ static int measure(const struct vfio_set *set, size_t size, size_t piece)
 	return 0;
 }
 
+/* A vhost-vdpa device of our own; the containers are the devices'. */
+static int target_open(struct target *t, const char *kind, const struct vfio_set *set)
+{
+	t->vdpa = kind[0] == '/';
+	t->fd = set->container;
+	if (!t->vdpa)
+		return 0;
+	t->fd = open(kind, O_RDWR | O_CLOEXEC);
+	if (t->fd < 0 || ioctl(t->fd, VHOST_SET_OWNER))
+		return fail(kind, errno);
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 	static struct vfio_set set;
+	const char *kind = argv[1];
+	struct target t;
 	int ret;
 
-	if (argc < 5 || argc % 2 == 0) {
-		fprintf(stderr, "usage: bench-dma MIB PIECE_MIB SOURCE... DESTINATION...\n");
+	if (argc < 6 || argc % 2) {
+		fprintf(stderr, "usage: bench-dma KIND MIB PIECE_MIB SOURCE... DESTINATION...\n");
 		return 2;
 	}
-	if (vfio_set_open(&set, argc - 3, argv + 3))
+	if (vfio_set_open_in(&set, strcmp(kind, "iommufd") ? "/dev/vfio/vfio" : "/dev/iommu",
+			     argc - 4, argv + 4))
 		return 1;
-	ret = measure(&set, strtoull(argv[1], NULL, 0) * MIB, strtoull(argv[2], NULL, 0) * MIB);
+	ret = target_open(&t, kind, &set) ||
+	      measure(&set, &t, t.vdpa ? "vhost-vdpa" : kind, strtoull(argv[2], NULL, 0) * MIB,
+		      strtoull(argv[3], NULL, 0) * MIB);
 	vfio_set_close(&set);
 	return ret ? 1 : 0;
 }

@@ -93,10 +93,11 @@ def spread: { median: median, min: min, max: max, n: length };
    | { weight: .[0].weight, due: .[0].due, share: (map(.share) | spread),
        ratio: (map(.share / .due) | spread) }] as $shares
 | [$rows | map(select(.[0] == "dma")
-	| { mib: (.[1] | tonumber), piece_mib: (.[2] | tonumber),
-	    ms: (.[3:] | map(tonumber / 1e6)) })
-   | group_by([.mib, .piece_mib])[]
-   | { mib: .[0].mib, piece_mib: .[0].piece_mib, at_start_ms: (map(.ms[0]) | median),
+	| { kind: .[1], mib: (.[2] | tonumber), piece_mib: (.[3] | tonumber), kernel: .[9],
+	    ms: (.[4:9] | map(tonumber / 1e6)) })
+   | group_by([.kernel, .kind, .mib, .piece_mib])[]
+   | { kernel: .[0].kernel, kind: .[0].kind, mib: .[0].mib, piece_mib: .[0].piece_mib,
+       at_start_ms: (map(.ms[0]) | median),
        ahead_ms: (map(.ms[1]) | median), left_ms: (map(.ms[2]) | median),
        left: (map(.ms[2] / .ms[0]) | spread), stall_ms: (map(.ms[3]) | median),
        stall: (map(.ms[3] / 20) | spread), idle_stall_ms: (map(.ms[4]) | median) }] as $dma

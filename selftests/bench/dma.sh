@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# What is left of mapping memory in the downtime, by the memory's size and by that of the
-# pieces, for four devices that load their state. Results go to /out/dma.txt, see
-# bench-dma.c.
+# What is left of mapping memory in the downtime, by what it is mapped with, the memory's size
+# and that of the pieces, for four devices that load their state. SIZES is a list of MIB:PIECE.
+# What this kernel lacks is left out. Results go to /out/dma.txt, see bench-dma.c.
 
 set -u
 . /lib/migmux/move.sh
@@ -14,13 +14,31 @@ die()
 	exit 1
 }
 
+# What to give bench-dma for a vDPA device of the simulator's, which takes pages.
+vdpa_make()
+{
+	local path
+
+	modprobe vdpa_sim use_va=0 && modprobe vdpa_sim_net && modprobe vhost_vdpa &&
+		vdpa dev add name bench mgmtdev vdpasim_net || return 1
+	wait_for 30 eval 'ls -d /sys/bus/vdpa/devices/bench/vhost-vdpa-*'
+	path=$(echo /sys/bus/vdpa/devices/bench/vhost-vdpa-*)
+	echo "/dev/${path##*/}"
+}
+
 mapfile -t DEV < <(edu_list)
 move_host_setup || die "cannot set up the devices"
 move_host_knobs 1 10 0 || die "cannot set up the devices"
+ulimit -l unlimited
+kinds=(type1)
+! modprobe iommufd 2>/dev/null || kinds+=(iommufd)
+! path=$(vdpa_make 2>/dev/null) || kinds+=("$path")
 for round in $(seq "$ROUNDS_DMA"); do
-	echo "  memory of 256 MiB and 1 GiB, pieces of 2 MiB to 1 GiB, round $round of $ROUNDS_DMA"
-	for what in "256 2" "256 16" "256 64" "256 256" "1024 2" "1024 16" "1024 64" "1024 1024"; do
-		# shellcheck disable=SC2086 # two words
-		bench-dma $what "${DEV[@]}" >>/out/dma.txt || die "$what"
+	for kind in "${kinds[@]}"; do
+		echo "  mapping by $kind, memory and pieces of $SIZES MiB, round $round of $ROUNDS_DMA"
+		for what in $SIZES; do
+			bench-dma "$kind" "${what%:*}" "${what#*:}" "${DEV[@]}" >>/out/dma.txt ||
+				die "$kind, $what"
+		done
 	done
 done

@@ -107,6 +107,11 @@ err_group:
 
 int vfio_set_open(struct vfio_set *set, int n, char *const names[])
 {
+	return vfio_set_open_in(set, "/dev/vfio/vfio", n, names);
+}
+
+int vfio_set_open_in(struct vfio_set *set, const char *container, int n, char *const names[])
+{
 	int i;
 
 	memset(set, 0, sizeof(*set));
@@ -114,9 +119,9 @@ int vfio_set_open(struct vfio_set *set, int n, char *const names[])
 		fprintf(stderr, "at most %d devices\n", VFIO_OPEN_MAX);
 		return -1;
 	}
-	set->container = open("/dev/vfio/vfio", O_RDWR | O_CLOEXEC);
+	set->container = open(container, O_RDWR | O_CLOEXEC);
 	if (set->container < 0)
-		return fail("/dev/vfio/vfio", "open");
+		return fail(container, "open");
 
 	for (i = 0; i < n; i++) {
 		struct vfio_dev *dev = &set->dev[i];

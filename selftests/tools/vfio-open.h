@@ -54,6 +54,17 @@ struct vfio_set {
 int vfio_set_open(struct vfio_set *set, int n, char *const names[]);
 
 /**
+ * vfio_set_open_in() - the same, in another container
+ * @set: to be filled
+ * @container: "/dev/iommu" for an iommufd that stands in for one
+ * @n: number of names
+ * @names: as those of vfio_set_open()
+ *
+ * Return: as vfio_set_open().
+ */
+int vfio_set_open_in(struct vfio_set *set, const char *container, int n, char *const names[]);
+
+/**
  * vfio_set_close() - close all devices and the container
  * @set: the devices
  */
