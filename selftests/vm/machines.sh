@@ -105,6 +105,14 @@ port_args()
 		-device "virtserialport,chardev=$2,name=$2"
 }
 
+# What tells whether the emulated CPUs live (see life_check), and what to ask if not.
+monitor_args()
+{
+	[[ -p $work/$1.mon.in ]] || mkfifo "$work/$1.mon.in" "$work/$1.mon.out"
+	port_args "$1" life
+	printf '%s\n' -chardev "pipe,id=mon,path=$work/$1.mon" -mon chardev=mon,mode=readline
+}
+
 host_args()
 {
 	local host=$1 i port
@@ -139,6 +147,7 @@ host_args()
 	fi
 	[[ $host == b ]] || port_args a ktap
 	[[ -z $out ]] || port_args "$host" out
+	[[ $accel != tcg || $icount || $shell ]] || monitor_args "$host"
 	for ((i = 0; i < devices; i++)); do
 		port="pcie-root-port,id=rp$i,chassis=$((i + 1)),slot=$((i + 1))"
 		# more than the root bus has slots for
@@ -183,12 +192,62 @@ end()
 	wait "$1" || :
 }
 
+# monitor HOST COMMAND...: what QEMU answers, within a second.
+monitor()
+{
+	local host=$1 in out line
+
+	shift
+	exec {in}<>"$work/$host.mon.in" {out}<>"$work/$host.mon.out"
+	printf '%s\n' "$@" >&"$in"
+	while read -r -t 1 -u "$out" line; do
+		[[ $line == *'(qemu)'* || $line == *$'\e'* ]] || printf '%s\n' "${line%$'\r'}"
+	done
+	exec {in}>&- {out}<&-
+}
+
+# halted HOST CPU: does it wait for an interrupt?
+halted()
+{
+	monitor "$1" "info registers -a" |
+		awk -v cpu="CPU#$2" '/^CPU#/ { its = $1 == cpu } its && /HLT=1/ { found = 1 }
+			END { exit !found }'
+}
+
+# Seconds; the test of this script has less patience.
+STOPPED_AFTER=${STOPPED_AFTER:-60}
+# The last time each CPU of each host was heard of, and how much it has said by then.
+declare -A beats=() heard=()
+
+# life_check: is there a CPU that has not said anything for so long, and stands still? That is
+# the emulator's mistake: it is waiting for an interrupt that was lost. Sets stopped, to
+# what QEMU says of the CPUs.
+life_check()
+{
+	local host cpu n
+
+	for host in a b; do
+		[[ -s $work/$host.life ]] || continue
+		for ((cpu = 0; cpu < smp; cpu++)); do
+			n=$(tr -cd "$cpu" <"$work/$host.life" | wc -c)
+			if ((n != ${beats[$host$cpu]:-0})); then
+				beats[$host$cpu]=$n heard[$host$cpu]=$SECONDS
+			elif ((n && SECONDS - ${heard[$host$cpu]:-0} > STOPPED_AFTER * patience)); then
+				halted $host $cpu || continue
+				stopped="CPU $cpu of host $host
+$(monitor $host "info registers -a" "info lapic 0" "info lapic 1" | grep -v '^[YFXD]')"
+				return
+			fi
+		done
+	done
+}
+
 # Wait for the hosts to power off. When one of two has, by request or by dying, the other
-# is not worth the rest of its time. Sets timed_out. Not by wait -n: it misses a child that
-# ended before it was called. The pause is a read that nothing answers.
+# is not worth the rest of its time. Sets timed_out, or stopped. Not by wait -n: it misses a
+# child that ended before it was called. The pause is a read that nothing answers.
 hosts_wait()
 {
-	local deadline=$((SECONDS + timeout)) lone='' pause
+	local deadline=$((SECONDS + timeout)) lone='' pause look=0
 
 	mkfifo "$work/pause"
 	exec {pause}<>"$work/pause"
@@ -198,9 +257,15 @@ hosts_wait()
 			deadline=$((SECONDS + 20))
 		fi
 		((SECONDS < deadline)) || break
+		if ((SECONDS >= look)) && [[ ! $lone ]]; then
+			look=$((SECONDS + 5))
+			life_check
+			[[ ! $stopped ]] || break
+		fi
 		read -r -t 0.1 -u "$pause" _ || :
 	done
 	exec {pause}<&-
 	! alive "$pid_b" || end "$pid_b"
 	! alive "$pid_a" || { timed_out=1; end "$pid_a"; }
+	[[ ! $stopped ]] || timed_out=
 }
