@@ -11,6 +11,7 @@
 #include "arc.h"
 #include "batch.h"
 #include "hook.h"
+#include "ready.h"
 #include "session.h"
 
 /*
@@ -172,8 +173,10 @@ static void finish(struct migmux_session *s)
 	if (kind == MIGMUX_BATCH_SET_STATE)
 		migmux_session_rest(s);
 
-	if (kind == MIGMUX_BATCH_LOAD && !b->result)
+	if (kind == MIGMUX_BATCH_LOAD && !b->result) {
 		migmux_session_milestone(s, VFIO_MIGMUX_MILESTONE_READY);
+		migmux_ready_loading(s);
+	}
 	milestone = milestone_of(b);
 	/* from here on the next batch may start */
 	spin_lock(&s->lock);

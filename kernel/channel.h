@@ -51,6 +51,7 @@ enum migmux_rx_state {
 	MIGMUX_RX_HEADER,	/* the rest of a frame's header */
 	MIGMUX_RX_ADMIT,	/* waits until the frame may have memory */
 	MIGMUX_RX_DATA,		/* the frame's data */
+	MIGMUX_RX_READY,	/* answers that all is ready */
 	MIGMUX_RX_ACK,		/* sends an acknowledgment */
 	MIGMUX_RX_VERDICT,	/* sends the verdict */
 	MIGMUX_RX_CONFIRM,	/* waits for the source's confirmation */
@@ -107,6 +108,10 @@ enum migmux_channel_flags {
  * @acks: destination: devices whose data is to be acknowledged here, by index; session's
  *	lock
  * @ack_idx: destination: of which frame of each of these; session's lock
+ * @asked: source: the question whether the peer is ready went out here; destination: it
+ *	came and is to be answered; the mover's
+ * @query_id: destination: who asked; the mover's
+ * @answered: destination: records of the answer that went out; the mover's
  * @told: verdicts that went or came, where each device has one; the mover's
  * @verdict: source: a good verdict has come; session's lock
  * @confirmed: source: confirmation sent; destination: received; session's lock
@@ -153,6 +158,9 @@ struct migmux_channel {
 	struct migmux_wire_head head;
 	u64 acks;
 	u32 ack_idx[MIGMUX_MAX_DEVICES];
+	bool asked;
+	u32 query_id;
+	u32 answered;
 	u32 told;
 	bool verdict;
 	bool confirmed;

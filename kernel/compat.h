@@ -18,6 +18,8 @@
  * we give as zero, alone.
  */
 #ifdef VFIO_PRECOPY_INFO_REINIT
+#define MIGMUX_COMPAT_PRECOPY_VERSION	2
+
 static inline void migmux_compat_precopy_v2(struct vfio_device *vdev)
 {
 	vdev->precopy_info_v2 = 1;
@@ -28,7 +30,9 @@ static inline bool migmux_compat_is_precopy_v2(const struct vfio_device *vdev)
 	return vdev->precopy_info_v2;
 }
 #else
+#define MIGMUX_COMPAT_PRECOPY_VERSION	1
 #define VFIO_PRECOPY_INFO_REINIT	BIT(0)
+
 static inline void migmux_compat_precopy_v2(struct vfio_device *vdev)
 {
 }

@@ -65,6 +65,7 @@ struct migmux_session;
  * @peer_crc: source: what the destination has written; session's lock
  * @peer_said: source: it has said so; session's lock
  * @gather: destination: frames that came; session's lock
+ * @came: destination: bytes of state that came; session's lock
  * @held: frames of the staging that carry its state; session's lock
  * @frame: destination: the frame that is being written; the feed's, session's lock to
  *	change the pointer
@@ -113,6 +114,7 @@ struct migmux_device {
 	u32 peer_crc;
 	bool peer_said;
 	struct migmux_gather gather;
+	u64 came;
 	u32 held;
 	struct migmux_frame *frame;
 	size_t offset;

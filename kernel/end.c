@@ -18,6 +18,7 @@
 #include <linux/vfio.h>
 
 #include "channel.h"
+#include "ready.h"
 #include "send.h"
 #include "session.h"
 #include "spill.h"
@@ -119,6 +120,9 @@ static void shut_channels(struct migmux_session *s)
 
 	if (s->role == VFIO_MIGMUX_ROLE_NONE)
 		return;
+	/* who only asked goes without the destination noticing it */
+	if (s->asking && migmux_ready_left(s))
+		return;
 	if (tell)
 		migmux_verdict_send_failure(s);
 	else if (s->verify)
@@ -147,7 +151,8 @@ static void recover(struct migmux_session *s)
 {
 	const u32 state = recover_state(s);
 
-	if (state == VFIO_MIGMUX_RECOVER_NONE)
+	/* who only asked has moved nobody */
+	if (state == VFIO_MIGMUX_RECOVER_NONE || s->asking)
 		return;
 	mutex_lock(&s->mutex);
 	/* until now the arcs were the VMM's; a worker gets no signal */
@@ -242,7 +247,7 @@ void migmux_session_close(struct migmux_session *s)
 	bool done;
 
 	spin_lock(&s->lock);
-	done = s->role == VFIO_MIGMUX_ROLE_NONE && !s->batch.running;
+	done = (s->role == VFIO_MIGMUX_ROLE_NONE || s->asking) && !s->batch.running;
 	/* without a verdict a source is done when the sockets have it all */
 	done |= s->role == VFIO_MIGMUX_ROLE_SOURCE && !s->verdict &&
 		s->nr_sent == migmux_session_live(s);

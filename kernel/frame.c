@@ -65,12 +65,15 @@ int migmux_frame_claim_config(struct migmux_device *dev,
  * @frame: the frame
  * @channel: that brought it, or VFIO_MIGMUX_INDEX_NONE
  *
- * Context: sleeps not; takes the session's lock.
+ * More state than the destination wants of a device fails the session.
+ *
+ * Context: sleeps; takes the session's lock.
  */
 void migmux_frame_deliver(struct migmux_device *dev, struct migmux_frame *frame,
 			  u32 channel)
 {
 	struct migmux_session *s = dev->session;
+	bool much = false;
 
 	trace_migmux_frame_received(s->report->id, dev->index, channel,
 				    frame->gather.idx, frame->bytes);
@@ -82,7 +85,14 @@ void migmux_frame_deliver(struct migmux_device *dev, struct migmux_frame *frame,
 		spin_lock(&s->report->lock);
 		dev->report->t.frames++;
 		spin_unlock(&s->report->lock);
+	} else {
+		dev->came += frame->bytes;
+		much = s->max_state && dev->came > s->max_state;
 	}
 	spin_unlock(&s->lock);
+	if (much)
+		migmux_session_fail(s, -EFBIG, dev->index, channel,
+				    "device %s: more than %llu bytes of state, the most that is wanted here",
+				    dev->idstr, s->max_state);
 	migmux_mover_wake(&dev->mover);
 }

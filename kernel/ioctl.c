@@ -31,6 +31,7 @@ union args {
 	struct vfio_migmux_timeline timeline;
 	struct vfio_migmux_last_error last_error;
 	struct vfio_migmux_precopy_info precopy_info;
+	struct vfio_migmux_peer_info peer_info;
 	struct vfio_migmux_dma_map dma_map;
 	struct vfio_migmux_dma_unmap dma_unmap;
 	struct vfio_migmux_dma_wait dma_wait;
@@ -79,7 +80,7 @@ static const struct op ops[] = {
 	OP(VFIO_MIGMUX_SAVE, save,
 	   VFIO_MIGMUX_SAVE_VERDICT | VFIO_MIGMUX_SAVE_NO_P2P |
 	   VFIO_MIGMUX_SAVE_NO_CONFIG | VFIO_MIGMUX_SAVE_PRECOPY |
-	   VFIO_MIGMUX_SAVE_VERIFY, migmux_ioctl_save),
+	   VFIO_MIGMUX_SAVE_VERIFY | VFIO_MIGMUX_SAVE_READY, migmux_ioctl_save),
 	OP(VFIO_MIGMUX_LOAD, load,
 	   VFIO_MIGMUX_LOAD_VERDICT | VFIO_MIGMUX_LOAD_NO_P2P |
 	   VFIO_MIGMUX_LOAD_BUFFERS | VFIO_MIGMUX_LOAD_VERIFY, migmux_ioctl_load),
@@ -91,6 +92,7 @@ static const struct op ops[] = {
 	OP(VFIO_MIGMUX_TIMELINE, timeline, 0, migmux_ioctl_timeline, .out = true),
 	OP(VFIO_MIGMUX_PRECOPY_INFO, precopy_info, 0, migmux_ioctl_precopy_info,
 	   .out = true),
+	OP(VFIO_MIGMUX_PEER_INFO, peer_info, 0, migmux_ioctl_peer_info, .out = true),
 	OP(VFIO_MIGMUX_LAST_ERROR, last_error, 0, migmux_ioctl_last_error,
 	   .anyone = true, .out = true),
 	OP(VFIO_MIGMUX_LOAD_BUFFER, load_buffer,

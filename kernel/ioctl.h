@@ -24,6 +24,8 @@ long migmux_ioctl_config_set(struct migmux_session *s, void *args);
 long migmux_ioctl_config_get(struct migmux_session *s, void *args);
 /* may devices, channels and data files come and go now? */
 int migmux_ioctl_check_setup(struct migmux_session *s);
+/* an element of an array of the caller's, who knows @room bytes of it */
+int migmux_ioctl_put(void __user *to, size_t room, const void *from, size_t size);
 /* a device by its index, or NULL after a refusal with ENOENT */
 struct migmux_device *migmux_ioctl_device(struct migmux_session *s, u32 index);
 
@@ -40,6 +42,9 @@ long migmux_ioctl_wait(struct migmux_session *s, void *args);
 long migmux_ioctl_abort(struct migmux_session *s, void *args);
 long migmux_ioctl_timeline(struct migmux_session *s, void *args);
 long migmux_ioctl_last_error(struct migmux_session *s, void *args);
+
+/* ready.c: what the destination has said */
+long migmux_ioctl_peer_info(struct migmux_session *s, void *args);
 
 /* ioctl_dma.c: memory mapped ahead of time */
 long migmux_ioctl_dma_map(struct migmux_session *s, void *args);

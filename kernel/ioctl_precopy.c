@@ -88,13 +88,8 @@ static int put(const struct vfio_migmux_precopy_info *info, u32 n,
 	       const struct vfio_migmux_precopy_device *d)
 {
 	void __user *to = u64_to_user_ptr(info->devices) + (size_t)n * info->device_size;
-	const size_t size = info->device_size;
 
-	if (copy_to_user(to, d, min(size, sizeof(*d))))
-		return -EFAULT;
-	if (size > sizeof(*d) && clear_user(to + sizeof(*d), size - sizeof(*d)))
-		return -EFAULT;
-	return 0;
+	return migmux_ioctl_put(to, info->device_size, d, sizeof(*d));
 }
 
 static int ask_all(struct migmux_session *s, struct vfio_migmux_precopy_info *info,

@@ -12,7 +12,7 @@
 #include "ioctl.h"
 #include "session.h"
 
-#define ALL_MILESTONES	(VFIO_MIGMUX_MILESTONE_PRECOPY_ACKED * 2 - 1)
+#define ALL_MILESTONES	(VFIO_MIGMUX_MILESTONE_PEER_READY * 2 - 1)
 
 static int check_recover(struct migmux_session *s, u32 recover)
 {
@@ -119,8 +119,12 @@ long migmux_ioctl_save(struct migmux_session *s, void *args)
 	if (err)
 		return err;
 	mutex_lock(&s->mutex);
-	err = s->precopy ? migmux_session_switchover(s, save) :
-			   migmux_session_save(s, save);
+	if (s->asking)
+		err = migmux_session_go(s, save);
+	else if (s->precopy)
+		err = migmux_session_switchover(s, save);
+	else
+		err = migmux_session_save(s, save);
 	mutex_unlock(&s->mutex);
 	return err;
 }
@@ -215,12 +219,11 @@ long migmux_ioctl_abort(struct migmux_session *s, void *args)
 	return 0;
 }
 
-static int put_timeline_device(const struct vfio_migmux_timeline_device *t,
-			       void __user *to, u32 size)
+int migmux_ioctl_put(void __user *to, size_t room, const void *from, size_t size)
 {
-	if (copy_to_user(to, t, min_t(size_t, size, sizeof(*t))))
+	if (copy_to_user(to, from, min(room, size)))
 		return -EFAULT;
-	if (size > sizeof(*t) && clear_user(to + sizeof(*t), size - sizeof(*t)))
+	if (room > size && clear_user(to + size, room - size))
 		return -EFAULT;
 	return 0;
 }
@@ -234,8 +237,8 @@ static int put_timeline(struct vfio_migmux_timeline *args,
 
 	args->nr_devices = n;
 	for (i = 0; i < min(n, room); i++) {
-		err = put_timeline_device(&copy[i], to + (size_t)i * args->device_size,
-					  args->device_size);
+		err = migmux_ioctl_put(to + (size_t)i * args->device_size,
+				       args->device_size, &copy[i], sizeof(copy[i]));
 		if (err)
 			return err;
 	}

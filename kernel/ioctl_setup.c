@@ -28,6 +28,9 @@ long migmux_ioctl_get_info(struct migmux_session *s, void *args)
 		.max_channels = MIGMUX_MAX_CHANNELS,
 		.frame_data_max = MIGMUX_WIRE_DATA_MAX,
 		.config_max = MIGMUX_WIRE_CONFIG_MAX,
+		.features = VFIO_MIGMUX_FEATURE_READY |
+			    (MIGMUX_COMPAT_PRECOPY_VERSION > 1 ?
+			     VFIO_MIGMUX_FEATURE_PRECOPY_V2 : 0),
 		.staging_default = migmux_staging_default(),
 		.staging_max = migmux_staging_max(),
 	};

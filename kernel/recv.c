@@ -13,6 +13,7 @@
 #include <linux/uio.h>
 
 #include "channel.h"
+#include "ready.h"
 #include "recv.h"
 #include "session.h"
 #include "spill.h"
@@ -111,7 +112,7 @@ static bool ready_admit(struct migmux_channel *ch)
 /* Between two packets: is there something to be said before the next? */
 static bool reply_due(const struct migmux_channel *ch)
 {
-	return !ch->have && (READ_ONCE(ch->acks) ||
+	return !ch->have && (READ_ONCE(ch->acks) || migmux_ready_due(ch) ||
 			     READ_ONCE(ch->session->verdict_due));
 }
 
@@ -134,6 +135,7 @@ static bool ready(struct migmux_mover *mover)
 		return test_bit(MIGMUX_CHANNEL_READABLE, &ch->flags);
 	case MIGMUX_RX_ADMIT:
 		return ready_admit(ch);
+	case MIGMUX_RX_READY:
 	case MIGMUX_RX_ACK:
 	case MIGMUX_RX_VERDICT:
 		return test_bit(MIGMUX_CHANNEL_WRITABLE, &ch->flags);
@@ -218,6 +220,19 @@ static void step_init(struct migmux_channel *ch)
 	ch->rx = MIGMUX_RX_PREFIX;
 }
 
+/* The source asks whether we are ready; the answer may have to wait until we are. */
+static void query(struct migmux_channel *ch)
+{
+	struct migmux_wire_fault fault = { };
+
+	if (migmux_wire_query_decode((void *)ch->buf, &ch->query_id, &fault))
+		refuse(ch, &fault);
+	else if (!ch->session->verdict)
+		fail(ch, -EPROTO, "the source asks whether we are ready, which goes with a verdict only");
+	else
+		ch->asked = true;
+}
+
 static void step_prefix(struct migmux_channel *ch)
 {
 	struct migmux_wire_fault fault = { };
@@ -226,12 +241,18 @@ static void step_prefix(struct migmux_channel *ch)
 	if (reply_due(ch)) {
 		if (READ_ONCE(ch->acks))
 			migmux_precopy_begin_ack(ch);
+		else if (migmux_ready_due(ch))
+			ch->rx = MIGMUX_RX_READY;
 		else
 			ch->rx = MIGMUX_RX_VERDICT;
 		return;
 	}
 	if (!record(ch, 0, sizeof(struct migmux_wire_prefix)))
 		return;
+	if (migmux_wire_is_query((void *)ch->buf)) {
+		query(ch);
+		return;
+	}
 	if (migmux_wire_prefix_decode((void *)ch->buf, &kind, &fault)) {
 		refuse(ch, &fault);
 		return;
@@ -488,6 +509,9 @@ static void step(struct migmux_mover *mover)
 		break;
 	case MIGMUX_RX_DATA:
 		step_data(ch);
+		break;
+	case MIGMUX_RX_READY:
+		migmux_ready_send(ch);
 		break;
 	case MIGMUX_RX_ACK:
 		migmux_precopy_send_ack(ch);

@@ -9,6 +9,7 @@
 #include <linux/uio.h>
 
 #include "channel.h"
+#include "ready.h"
 #include "send.h"
 #include "session.h"
 #include "staging.h"
@@ -87,8 +88,8 @@ const struct migmux_send_ops *migmux_send_choose(struct socket *sock)
 
 static bool has_work(struct migmux_channel *ch)
 {
-	return !ch->init_sent || ch->frame || !list_empty_careful(&ch->queue) ||
-	       migmux_verdict_confirm_due(ch);
+	return !ch->init_sent || migmux_ready_query_due(ch) || ch->frame ||
+	       !list_empty_careful(&ch->queue) || migmux_verdict_confirm_due(ch);
 }
 
 static bool ready(struct migmux_mover *mover)
@@ -152,6 +153,20 @@ static void send_init(struct migmux_channel *ch)
 	if (ret == 1)
 		ch->init_sent = true;
 	else if (ret != -EAGAIN)
+		broken(ch, ret);
+}
+
+static void send_query(struct migmux_channel *ch)
+{
+	struct migmux_wire_query query;
+	int ret;
+
+	migmux_wire_query_encode(&query, ch->session->report->id);
+	ret = migmux_channel_reply(ch, &query, sizeof(query));
+	if (ret == -EAGAIN)
+		return;
+	ch->asked = true;
+	if (ret < 0)
 		broken(ch, ret);
 }
 
@@ -282,6 +297,8 @@ static void step(struct migmux_mover *mover)
 		migmux_verdict_receive(ch);
 	else if (!ch->init_sent)
 		send_init(ch);
+	else if (migmux_ready_query_due(ch))
+		send_query(ch);
 	else if (migmux_verdict_confirm_due(ch))
 		migmux_verdict_confirm(ch);
 	else

@@ -28,6 +28,7 @@
 #include "hook.h"
 #include "limit.h"
 #include "link.h"
+#include "ready.h"
 #include "send.h"
 #include "session.h"
 #include "trace.h"
@@ -43,6 +44,7 @@ static void session_free(struct kref *ref)
 		migmux_device_free(dev);
 	}
 	migmux_dma_free(s);
+	migmux_ready_free(s);
 	migmux_report_put(s->report);
 	migmux_identity_put(&s->owner);
 	put_net(s->net);
@@ -215,6 +217,20 @@ void migmux_session_rest(struct migmux_session *s)
 }
 
 /**
+ * migmux_session_wake_channels() - there is something to be said on all channels
+ * @s: the session, which saves or loads
+ *
+ * Context: not in irq.
+ */
+void migmux_session_wake_channels(struct migmux_session *s)
+{
+	u32 i;
+
+	for (i = 0; i < s->nr_channels; i++)
+		migmux_mover_wake(&s->channels[i]->mover);
+}
+
+/**
  * migmux_session_wake_stalled() - staging memory was freed, or an order advanced
  * @s: the session
  *
@@ -249,6 +265,8 @@ static bool link_is_clean(struct migmux_session *s)
 
 	if (s->role == VFIO_MIGMUX_ROLE_NONE)
 		return !s->failed;
+	if (s->asking)
+		return migmux_ready_left(s);
 	if (!s->handed_over || !s->verdict)
 		return false;
 	for (i = 0; i < s->nr_channels; i++) {

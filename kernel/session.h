@@ -34,6 +34,7 @@
 
 struct migmux_channel;
 struct migmux_link;
+struct migmux_peer;
 struct migmux_staging;
 struct net;
 
@@ -64,11 +65,16 @@ struct net;
  *	after a failure; constant once started
  * @no_config: source: the config frames are the VMM's; constant once started
  * @precopy: source: from VFIO_MIGMUX_SAVE_PRECOPY until the switchover
+ * @asking: source: from VFIO_MIGMUX_SAVE_READY until the next VFIO_MIGMUX_SAVE: no device
+ *	has moved
+ * @peer: source: what the destination has said of itself, or NULL
+ * @loading: destination: its devices are in RESUMING: it may say so
  * @recover: where devices go after a failure
  * @staging: memory for frames, from start to end; @lock to use
  * @max_held: destination: frames that a device may hold, but for its next one; constant
  *	once started
  * @max_spill: destination: most bytes beyond staging; constant once started
+ * @max_state: destination: most bytes of state of a device, 0 is any; constant once started
  * @batch: the batch that runs, or ran last
  * @dma: memory that is mapped ahead of time; has its own lock
  * @events: what read() returns
@@ -122,10 +128,14 @@ struct migmux_session {
 	bool adopted;
 	bool no_config;
 	bool precopy;
+	bool asking;
+	struct migmux_peer *peer;
+	bool loading;
 	u32 recover;
 	struct migmux_staging *staging;
 	u32 max_held;
 	u64 max_spill;
+	u64 max_state;
 	struct migmux_batch batch;
 	struct migmux_dma dma;
 	struct migmux_events events;
@@ -177,11 +187,13 @@ migmux_session_device_from(const struct migmux_session *s, u32 *index);
 u32 migmux_session_live(const struct migmux_session *s);
 int migmux_session_drive(struct migmux_session *s);
 void migmux_session_rest(struct migmux_session *s);
+void migmux_session_wake_channels(struct migmux_session *s);
 void migmux_session_wake_stalled(struct migmux_session *s);
 
 /* start.c: the ways into a migration */
 int migmux_session_save(struct migmux_session *s,
 			const struct vfio_migmux_save *args);
+int migmux_session_go(struct migmux_session *s, const struct vfio_migmux_save *args);
 int migmux_session_switchover(struct migmux_session *s,
 			      const struct vfio_migmux_save *args);
 int migmux_session_load(struct migmux_session *s,

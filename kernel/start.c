@@ -11,6 +11,7 @@
 #include "ioctl.h"
 #include "limit.h"
 #include "pump.h"
+#include "ready.h"
 #include "recv.h"
 #include "send.h"
 #include "session.h"
@@ -32,12 +33,14 @@ struct start {
 	u64 staging;
 	u64 max_queued;
 	u64 max_spill;
+	u64 max_state;
 	bool verdict;
 	bool verify;
 	bool no_p2p;
 	bool buffers;
 	bool no_config;
 	bool precopy;
+	bool ask;
 };
 
 /* The pump would not know that an end is a temporary one. */
@@ -96,6 +99,8 @@ static void reset_channel(struct migmux_session *s, struct migmux_channel *ch)
 	ch->blocked = 0;
 	ch->send_error = 0;
 	ch->acks = 0;
+	ch->asked = false;
+	ch->answered = 0;
 	ch->told = 0;
 	ch->verdict = false;
 	ch->confirmed = false;
@@ -151,6 +156,7 @@ static void set_limits(struct migmux_session *s, const struct start *how)
 	const u32 frames = s->staging ? s->staging->nr_frames : 0;
 	const u64 queued = DIV_ROUND_UP_ULL(how->max_queued, MIGMUX_WIRE_DATA_MAX);
 
+	s->max_state = how->max_state;
 	s->max_held = queued ? min_t(u64, queued, frames) : frames;
 	if (how->max_spill == VFIO_MIGMUX_NO_SPILL)
 		s->max_spill = 0;
@@ -174,6 +180,7 @@ static void set_role(struct migmux_session *s, const struct start *how)
 	s->buffers = how->buffers;
 	s->no_config = how->no_config;
 	s->precopy = how->precopy;
+	WRITE_ONCE(s->asking, how->ask);
 	s->recover = how->recover;
 	s->weights = weights(s);
 	s->nr_quiesced = 0;
@@ -208,6 +215,27 @@ static int check_verify(struct migmux_session *s, const struct start *how)
 	return 0;
 }
 
+/* A question comes before all else. */
+static int check_ask(struct migmux_session *s, const struct start *how)
+{
+	struct migmux_device *dev;
+	u32 i;
+
+	if (!how->ask)
+		return 0;
+	if (!how->verdict)
+		return migmux_session_refuse(s, -EINVAL, "the destination says that it is ready as it gives its verdict: ask for that too");
+	if (how->precopy)
+		return migmux_session_refuse(s, -EINVAL, "pre-copy begins when the destination is ready: with a second call");
+	migmux_session_for_each_device(s, dev, i)
+		if (dev->data_file)
+			return migmux_session_refuse(s, -EINVAL, "device %u has left RUNNING already: it is too late to ask",
+						     i);
+	if (migmux_ready_begin(s))
+		return migmux_session_refuse(s, -ENOMEM, "no memory for the destination's answer");
+	return 0;
+}
+
 /* Whose the arcs are: the session's, unless the VMM has made them already. */
 static int check_adopted(struct migmux_session *s, const struct start *how)
 {
@@ -221,6 +249,8 @@ static int check_adopted(struct migmux_session *s, const struct start *how)
 
 static int start_arcs(struct migmux_session *s, const struct start *how)
 {
+	if (how->ask)
+		return 0;
 	if (!s->adopted)
 		return migmux_batch_start(s, how->kind, how->target, how->recover,
 					  how->timeout_ms, how->no_p2p);
@@ -251,6 +281,8 @@ static void spoil(struct migmux_session *s, u64 received_before, int err)
 	struct migmux_device *dev;
 	u32 i;
 
+	/* and a question that was asked is answered once */
+	lost |= s->asking && s->channels[0]->asked;
 	migmux_session_for_each_device(s, dev, i)
 		lost |= s->role == VFIO_MIGMUX_ROLE_SOURCE && dev->data_file;
 	if (!lost)
@@ -267,7 +299,8 @@ static int start(struct migmux_session *s, const struct start *how)
 	int err;
 
 	lockdep_assert_held(&s->mutex);
-	err = check(s, how) ?: check_verify(s, how) ?: check_adopted(s, how);
+	err = check(s, how) ?: check_verify(s, how) ?: check_ask(s, how) ?:
+	      check_adopted(s, how);
 	if (err)
 		return err;
 	err = s->adopted ? 0 : migmux_session_drive(s);
@@ -318,7 +351,8 @@ err_rest:
  * @args: the ioctl's argument, checked for unknown flags
  *
  * Context: the VMM's ioctl; the session's mutex is held. Sleeps.
- * Return: 0 when the switchover is under way, or an error of VFIO_MIGMUX_SAVE.
+ * Return: 0 when the switchover, pre-copy or the question is under way, or an error of
+ * VFIO_MIGMUX_SAVE.
  */
 int migmux_session_save(struct migmux_session *s,
 			const struct vfio_migmux_save *args)
@@ -341,9 +375,77 @@ int migmux_session_save(struct migmux_session *s,
 		.no_p2p = args->flags & VFIO_MIGMUX_SAVE_NO_P2P,
 		.no_config = args->flags & VFIO_MIGMUX_SAVE_NO_CONFIG,
 		.precopy = precopy,
+		.ask = args->flags & VFIO_MIGMUX_SAVE_READY,
 	};
 
 	return start(s, &how);
+}
+
+/* A further call goes on with what the first one began. */
+static int check_same(struct migmux_session *s, const struct vfio_migmux_save *args)
+{
+	if (!(args->flags & VFIO_MIGMUX_SAVE_VERDICT) != !s->verdict ||
+	    !(args->flags & VFIO_MIGMUX_SAVE_VERIFY) != !s->verify ||
+	    !(args->flags & VFIO_MIGMUX_SAVE_NO_P2P) != !s->no_p2p ||
+	    !(args->flags & VFIO_MIGMUX_SAVE_NO_CONFIG) != !s->no_config)
+		return migmux_session_refuse(s, -EINVAL, "flags %#x are not those that the session began with",
+					     args->flags);
+	if (args->staging)
+		return migmux_session_refuse(s, -EINVAL, "staging is that of the first call: give 0 now");
+	return 0;
+}
+
+static int check_go(struct migmux_session *s, const struct vfio_migmux_save *args)
+{
+	if (READ_ONCE(s->failed))
+		return migmux_session_refuse(s, -ECANCELED, "the session has failed: open a new one");
+	if (args->flags & VFIO_MIGMUX_SAVE_READY)
+		return migmux_session_refuse(s, -EBUSY, "the destination was asked already: leave the flag out to go on");
+	if (!migmux_ready_told(s))
+		return migmux_session_refuse(s, -EBUSY, "the destination has not said that it is ready: wait for the milestone PEER_READY");
+	return check_same(s, args);
+}
+
+/**
+ * migmux_session_go() - VFIO_MIGMUX_SAVE of a session that has asked its peer
+ * @s: the session
+ * @args: the ioctl's argument, checked for unknown flags
+ *
+ * If it is refused nothing has changed.
+ *
+ * Context: the VMM's ioctl; the session's mutex is held. Sleeps.
+ * Return: 0 when pre-copy or the switchover is under way, or an error of
+ * VFIO_MIGMUX_SAVE.
+ */
+int migmux_session_go(struct migmux_session *s, const struct vfio_migmux_save *args)
+{
+	const bool precopy = args->flags & VFIO_MIGMUX_SAVE_PRECOPY;
+	const u32 before = s->recover;
+	int err;
+
+	lockdep_assert_held(&s->mutex);
+	err = check_go(s, args);
+	if (err)
+		return err;
+	spin_lock(&s->lock);
+	if (!s->failed)
+		s->recover = args->recover;
+	s->precopy = precopy;
+	WRITE_ONCE(s->asking, false);
+	spin_unlock(&s->lock);
+	err = migmux_batch_start(s, precopy ? MIGMUX_BATCH_PRECOPY : MIGMUX_BATCH_SAVE,
+				 precopy ? VFIO_DEVICE_STATE_PRE_COPY :
+					   VFIO_DEVICE_STATE_STOP_COPY,
+				 args->recover, args->timeout_ms, s->no_p2p);
+	if (!err)
+		return 0;
+	spin_lock(&s->lock);
+	if (!s->failed)
+		s->recover = before;
+	s->precopy = false;
+	WRITE_ONCE(s->asking, true);
+	spin_unlock(&s->lock);
+	return err;
 }
 
 static int check_switchover(struct migmux_session *s,
@@ -351,19 +453,11 @@ static int check_switchover(struct migmux_session *s,
 {
 	if (READ_ONCE(s->failed))
 		return migmux_session_refuse(s, -ECANCELED, "the session has failed: open a new one");
-	if (args->flags & VFIO_MIGMUX_SAVE_PRECOPY)
+	if (args->flags & (VFIO_MIGMUX_SAVE_PRECOPY | VFIO_MIGMUX_SAVE_READY))
 		return migmux_session_refuse(s, -EBUSY, "the session is in pre-copy: leave the flag out to switch over");
 	if (migmux_batch_running(s))
 		return migmux_session_refuse(s, -EBUSY, "the devices are on their way into pre-copy: wait for the milestone PRECOPY");
-	if (!(args->flags & VFIO_MIGMUX_SAVE_VERDICT) != !s->verdict ||
-	    !(args->flags & VFIO_MIGMUX_SAVE_VERIFY) != !s->verify ||
-	    !(args->flags & VFIO_MIGMUX_SAVE_NO_P2P) != !s->no_p2p ||
-	    !(args->flags & VFIO_MIGMUX_SAVE_NO_CONFIG) != !s->no_config)
-		return migmux_session_refuse(s, -EINVAL, "flags %#x are not those that pre-copy began with",
-					     args->flags);
-	if (args->staging)
-		return migmux_session_refuse(s, -EINVAL, "staging is that of pre-copy: give 0 now");
-	return 0;
+	return check_same(s, args);
 }
 
 /**
@@ -433,6 +527,7 @@ int migmux_session_load(struct migmux_session *s,
 		.staging = args->staging,
 		.max_queued = args->max_queued,
 		.max_spill = args->max_spill,
+		.max_state = args->max_state,
 		.verdict = args->flags & VFIO_MIGMUX_LOAD_VERDICT,
 		.verify = args->flags & VFIO_MIGMUX_LOAD_VERIFY,
 		.no_p2p = args->flags & VFIO_MIGMUX_LOAD_NO_P2P,

@@ -16,25 +16,21 @@
  * knows that none can come and takes the devices back.
  */
 #include "channel.h"
+#include "ready.h"
 #include "session.h"
 #include "verify.h"
 #include "wire.h"
 
-static void wake_channels(struct migmux_session *s)
-{
-	u32 i;
-
-	for (i = 0; i < s->nr_channels; i++)
-		migmux_mover_wake(&s->channels[i]->mover);
-}
-
 /**
  * migmux_verdict_expected() - source: is a verdict still to come here?
  * @ch: the channel
+ *
+ * Not while the question is being sent: both use the channel's count of bytes.
  */
 bool migmux_verdict_expected(struct migmux_channel *ch)
 {
-	return ch->session->verdict && ch->init_sent && !READ_ONCE(ch->verdict);
+	return ch->session->verdict && ch->init_sent && !READ_ONCE(ch->verdict) &&
+	       !migmux_ready_query_due(ch);
 }
 
 static struct migmux_device *device_named(struct migmux_session *s,
@@ -57,16 +53,21 @@ static u32 index_of(const struct migmux_device *dev)
 
 static void verdict_missing(struct migmux_channel *ch, int err)
 {
+	struct migmux_session *s = ch->session;
+	const bool early = READ_ONCE(s->asking) && !migmux_ready_told(s);
+
 	if (ch->send_error)
-		migmux_session_fail(ch->session, ch->send_error,
+		migmux_session_fail(s, ch->send_error,
 				    migmux_channel_device_index(ch), ch->id,
 				    "channel %u to %s broke while sending: error %d",
 				    ch->id, ch->peer, -ch->send_error);
 	else
-		migmux_session_fail(ch->session, err ?: -ECONNABORTED,
+		migmux_session_fail(s, err ?: -ECONNABORTED,
 				    VFIO_MIGMUX_INDEX_NONE, ch->id,
-				    "channel %u to %s: closed by the destination before its verdict%s",
-				    ch->id, ch->peer, ch->detail);
+				    "channel %u to %s: closed by the destination before %s%s",
+				    ch->id, ch->peer,
+				    early ? "it said that it is ready" : "its verdict",
+				    ch->detail);
 }
 
 static void verdict_bad(struct migmux_channel *ch,
@@ -118,7 +119,7 @@ void migmux_verdict_decide(struct migmux_session *s)
 	decided = decide_locked(s, &wrong);
 	spin_unlock(&s->lock);
 	if (decided)
-		wake_channels(s);
+		migmux_session_wake_channels(s);
 	if (wrong)
 		migmux_verify_fail(wrong);
 }
@@ -196,6 +197,8 @@ void migmux_verdict_receive(struct migmux_channel *ch)
 	}
 	if (migmux_wire_is_ack((void *)ch->buf)) {
 		migmux_precopy_receive_ack(ch);
+	} else if (migmux_wire_is_ready((void *)ch->buf)) {
+		migmux_ready_receive(ch);
 	} else if (migmux_wire_verdict_decode((void *)ch->buf, &result, &fault)) {
 		migmux_wire_fault_format(text, sizeof(text), &fault);
 		migmux_session_fail(s, -EPROTO, VFIO_MIGMUX_INDEX_NONE, ch->id,
@@ -312,7 +315,7 @@ void migmux_verdict_loaded(struct migmux_session *s)
 	spin_unlock(&s->lock);
 	migmux_session_milestone_tell(s, VFIO_MIGMUX_MILESTONE_LOADED);
 	if (!owned) {
-		wake_channels(s);
+		migmux_session_wake_channels(s);
 		return;
 	}
 	migmux_session_rest(s);
@@ -464,8 +467,8 @@ void migmux_verdict_send_failure(struct migmux_session *s)
 	for (i = 0; i < s->nr_channels; i++) {
 		ch = s->channels[i];
 		if (ch->rx == MIGMUX_RX_CONFIRM || ch->rx == MIGMUX_RX_DONE ||
-		    ((ch->rx == MIGMUX_RX_VERDICT || ch->rx == MIGMUX_RX_ACK) &&
-		     ch->have))
+		    ((ch->rx == MIGMUX_RX_VERDICT || ch->rx == MIGMUX_RX_ACK ||
+		      ch->rx == MIGMUX_RX_READY) && ch->have))
 			continue;
 		migmux_wire_verdict_encode((void *)ch->buf, &result);
 		ch->have = 0;

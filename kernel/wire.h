@@ -2,7 +2,8 @@
 /*
  * The wire format and every limit in it: QEMU's multifd device state (10.0
  * and later) from source to destination, and on the otherwise unused reverse
- * direction our acknowledgments and verdict.  All integers are big-endian.
+ * direction our answer to a question, acknowledgments and verdict.  All integers are
+ * big-endian.
  * Documentation/wire.rst describes the same in prose.
  *
  * The structs have no padding and need no packing; a buffer that is decoded
@@ -19,6 +20,8 @@
 #define MIGMUX_WIRE_VERDICT_MAGIC	0x4d4d5856u	/* "MMXV" */
 #define MIGMUX_WIRE_CONFIRM_MAGIC	0x4d4d5843u	/* "MMXC" */
 #define MIGMUX_WIRE_ACK_MAGIC		0x4d4d5841u	/* "MMXA" */
+#define MIGMUX_WIRE_QUERY_MAGIC		0x4d4d5851u	/* "MMXQ" */
+#define MIGMUX_WIRE_READY_MAGIC		0x4d4d5852u	/* "MMXR" */
 #define MIGMUX_WIRE_REPLY_VERSION	1u
 
 /* Packet flags */
@@ -32,6 +35,10 @@
 #define MIGMUX_WIRE_P_PRECOPY		0x04u
 #define MIGMUX_WIRE_P_VERIFY		0x08u	/* between our ends: see the verdict */
 
+/* What a destination that is ready says of its session */
+#define MIGMUX_WIRE_R_VERIFY		0x01u	/* it verifies */
+#define MIGMUX_WIRE_R_SHARED		0x02u	/* its devices share the channel */
+
 enum migmux_wire_limits {
 	MIGMUX_WIRE_UUID_LEN = 16,
 	MIGMUX_WIRE_IDSTR_LEN = 256,		/* with its terminating NUL */
@@ -41,6 +48,8 @@ enum migmux_wire_limits {
 	MIGMUX_WIRE_RAM_DATA_MAX = 1 << 20,	/* pages after a RAM packet */
 	MIGMUX_WIRE_ERRNO_MAX = 4095,		/* status in verdict, confirmation */
 	MIGMUX_WIRE_FAULT_LEN = 96,		/* enough for any fault text */
+	MIGMUX_WIRE_DRIVER_LEN = 32,		/* with its terminating NUL */
+	MIGMUX_WIRE_DEVICES_MAX = 64,		/* devices of a destination */
 };
 
 /* Sizes as they are on the wire; static_assert()ed against the structs. */
@@ -54,6 +63,8 @@ enum migmux_wire_sizes {
 	MIGMUX_WIRE_VERDICT_SIZE = 512,
 	MIGMUX_WIRE_ACK_SIZE = 512,
 	MIGMUX_WIRE_CONFIRM_SIZE = 16,
+	MIGMUX_WIRE_QUERY_SIZE = 12,
+	MIGMUX_WIRE_READY_SIZE = 512,
 };
 
 /**
@@ -198,6 +209,56 @@ struct migmux_wire_ack {
 	u8 reserved[240];
 };
 
+/**
+ * struct migmux_wire_query - source to destination, between two packets: are you ready?
+ * @magic: MIGMUX_WIRE_QUERY_MAGIC
+ * @version: MIGMUX_WIRE_REPLY_VERSION
+ * @id: comes back in the answer, which may find another source there
+ *
+ * As long as the prefix of a packet: what is received is told apart afterwards.
+ */
+struct migmux_wire_query {
+	__be32 magic;
+	__be32 version;
+	__be32 id;
+};
+
+/**
+ * struct migmux_wire_ready - destination to source: all is ready; one for each device
+ * @magic: MIGMUX_WIRE_READY_MAGIC
+ * @version: MIGMUX_WIRE_REPLY_VERSION
+ * @id: that of the question
+ * @instance_id: of the device
+ * @idstr: the device's name
+ * @driver: its driver, printable, padded with NUL, at least one NUL
+ * @index: counts the records of an answer, from 0
+ * @nr_devices: how many there are, 1 to MIGMUX_WIRE_DEVICES_MAX
+ * @migration_flags: VFIO_MIGRATION_* of the device, STOP_COPY at least
+ * @precopy_version: 0 without PRE_COPY; 1, or 2 if new initial data may come in it
+ * @flags: MIGMUX_WIRE_R_*, the same in all records
+ * @reserved: zero
+ * @staging: bytes of state that wait in the destination's memory, the same in all
+ * @max_state: most bytes of state that it takes of a device, 0 is any; the same in all
+ * @padding: zero. As long as a verdict: what is received is told apart afterwards
+ */
+struct migmux_wire_ready {
+	__be32 magic;
+	__be32 version;
+	__be32 id;
+	__be32 instance_id;
+	char idstr[MIGMUX_WIRE_IDSTR_LEN];
+	char driver[MIGMUX_WIRE_DRIVER_LEN];
+	__be32 index;
+	__be32 nr_devices;
+	__be32 migration_flags;
+	__be32 precopy_version;
+	__be32 flags;
+	__be32 reserved;
+	__be64 staging;
+	__be64 max_state;
+	u8 padding[168];
+};
+
 static_assert(sizeof(struct migmux_wire_init) == MIGMUX_WIRE_INIT_SIZE);
 static_assert(sizeof(struct migmux_wire_prefix) == MIGMUX_WIRE_PREFIX_SIZE);
 static_assert(sizeof(struct migmux_wire_packet) == MIGMUX_WIRE_PACKET_SIZE);
@@ -208,6 +269,10 @@ static_assert(sizeof(struct migmux_wire_verdict) == MIGMUX_WIRE_VERDICT_SIZE);
 static_assert(sizeof(struct migmux_wire_confirm) == MIGMUX_WIRE_CONFIRM_SIZE);
 static_assert(sizeof(struct migmux_wire_ack) == MIGMUX_WIRE_ACK_SIZE);
 static_assert(sizeof(struct migmux_wire_ack) == sizeof(struct migmux_wire_verdict));
+static_assert(sizeof(struct migmux_wire_query) == MIGMUX_WIRE_QUERY_SIZE);
+static_assert(sizeof(struct migmux_wire_query) == sizeof(struct migmux_wire_prefix));
+static_assert(sizeof(struct migmux_wire_ready) == MIGMUX_WIRE_READY_SIZE);
+static_assert(sizeof(struct migmux_wire_ready) == sizeof(struct migmux_wire_verdict));
 
 /**
  * enum migmux_wire_err - why something from the wire was refused
@@ -236,6 +301,12 @@ static_assert(sizeof(struct migmux_wire_ack) == sizeof(struct migmux_wire_verdic
  * @MIGMUX_WIRE_REASON_UNTERMINATED: size of the field
  * @MIGMUX_WIRE_BAD_VERIFIED: the field
  * @MIGMUX_WIRE_STRAY_CRC: the CRC
+ * @MIGMUX_WIRE_BAD_DRIVER: offset of the first byte that is wrong
+ * @MIGMUX_WIRE_BAD_COUNT: number of devices
+ * @MIGMUX_WIRE_BAD_INDEX: the index
+ * @MIGMUX_WIRE_BAD_MIGRATION: VFIO_MIGRATION_* flags
+ * @MIGMUX_WIRE_BAD_PRECOPY: version of pre-copy
+ * @MIGMUX_WIRE_BAD_READY: the flags
  * @MIGMUX_GATHER_DUPLICATE: the idx
  * @MIGMUX_GATHER_SECOND_CONFIG: idx of the second config frame
  * @MIGMUX_GATHER_BEYOND_END: the idx
@@ -272,6 +343,12 @@ enum migmux_wire_err {
 	MIGMUX_WIRE_REASON_UNTERMINATED,
 	MIGMUX_WIRE_BAD_VERIFIED,
 	MIGMUX_WIRE_STRAY_CRC,
+	MIGMUX_WIRE_BAD_DRIVER,
+	MIGMUX_WIRE_BAD_COUNT,
+	MIGMUX_WIRE_BAD_INDEX,
+	MIGMUX_WIRE_BAD_MIGRATION,
+	MIGMUX_WIRE_BAD_PRECOPY,
+	MIGMUX_WIRE_BAD_READY,
 
 	MIGMUX_GATHER_DUPLICATE,
 	MIGMUX_GATHER_SECOND_CONFIG,
@@ -345,6 +422,34 @@ struct migmux_wire_result {
 	u32 crc;
 };
 
+/**
+ * struct migmux_wire_peer - a device of the destination, in the host's terms
+ * @id: of the question
+ * @index: its place in the answer
+ * @nr_devices: how many there are
+ * @flags: MIGMUX_WIRE_R_*
+ * @staging: bytes
+ * @max_state: bytes of a device's state, 0 is any
+ * @instance_id: of the device
+ * @migration_flags: VFIO_MIGRATION_*
+ * @precopy_version: 0 if it has none
+ * @idstr: its name
+ * @driver: its driver
+ */
+struct migmux_wire_peer {
+	u32 id;
+	u32 index;
+	u32 nr_devices;
+	u32 flags;
+	u64 staging;
+	u64 max_state;
+	u32 instance_id;
+	u32 migration_flags;
+	u32 precopy_version;
+	char idstr[MIGMUX_WIRE_IDSTR_LEN];
+	char driver[MIGMUX_WIRE_DRIVER_LEN];
+};
+
 /* All decoders: 0 or -EPROTO and @fault filled; never touch it on success. */
 
 void migmux_wire_init_encode(struct migmux_wire_init *init,
@@ -386,6 +491,17 @@ bool migmux_wire_is_ack(const struct migmux_wire_ack *ack);
 int migmux_wire_ack_decode(const struct migmux_wire_ack *ack,
 			   struct migmux_wire_head *head,
 			   struct migmux_wire_fault *fault);
+
+void migmux_wire_query_encode(struct migmux_wire_query *query, u32 id);
+bool migmux_wire_is_query(const struct migmux_wire_query *query);
+int migmux_wire_query_decode(const struct migmux_wire_query *query, u32 *id,
+			     struct migmux_wire_fault *fault);
+void migmux_wire_ready_encode(struct migmux_wire_ready *ready,
+			      const struct migmux_wire_peer *peer);
+bool migmux_wire_is_ready(const struct migmux_wire_ready *ready);
+int migmux_wire_ready_decode(const struct migmux_wire_ready *ready,
+			     struct migmux_wire_peer *peer,
+			     struct migmux_wire_fault *fault);
 
 int migmux_wire_idstr_check(const char *idstr, struct migmux_wire_fault *fault);
 void migmux_wire_text_copy(char *dst, const char *src, size_t size);

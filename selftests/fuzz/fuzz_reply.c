@@ -121,6 +121,57 @@ static void fuzz_ack(const struct migmux_wire_ack *ack)
 	REQUIRE(!memcmp(ack, &again, sizeof(again)));
 }
 
+static void fuzz_query(const struct migmux_wire_query *query)
+{
+	struct migmux_wire_fault fault = untouched();
+	struct migmux_wire_query again;
+	u32 id = 0x5a5a5a5a;
+	bool good;
+
+	good = good_head(query, MIGMUX_WIRE_QUERY_MAGIC, 1);
+	REQUIRE(migmux_wire_is_query(query) == (get32(query, 0) == MIGMUX_WIRE_QUERY_MAGIC));
+	check_verdict(migmux_wire_query_decode(query, &id, &fault), good, &fault);
+	if (!good) {
+		REQUIRE(id == 0x5a5a5a5a);
+		return;
+	}
+	migmux_wire_query_encode(&again, id);
+	REQUIRE(!memcmp(query, &again, sizeof(again)));
+}
+
+static bool good_ready(const void *buf)
+{
+	const char *driver = (const char *)buf + 272;
+	const u32 nr = get32(buf, 308), flags = get32(buf, 312);
+	const size_t len = strnlen(driver, 32);
+
+	return good_head(buf, MIGMUX_WIRE_READY_MAGIC, 1) && good_name(buf, 16) &&
+	       len < 32 && is_printable(driver, 32) && zero(driver, len, 32) &&
+	       nr >= 1 && nr <= 64 && get32(buf, 304) < nr &&
+	       (flags & 1) && flags < 8 && get32(buf, 316) <= 2 &&
+	       !get32(buf, 316) == !(flags & 4) && get32(buf, 320) < 4 &&
+	       zero(buf, 324, 328) && zero(buf, 344, 512);
+}
+
+static void fuzz_ready(const struct migmux_wire_ready *ready)
+{
+	struct migmux_wire_fault fault = untouched();
+	struct migmux_wire_peer peer, before;
+	struct migmux_wire_ready again;
+	const bool good = good_ready(ready);
+
+	memset(&peer, 0x5a, sizeof(peer));
+	memset(&before, 0x5a, sizeof(before));
+	REQUIRE(migmux_wire_is_ready(ready) == (get32(ready, 0) == MIGMUX_WIRE_READY_MAGIC));
+	check_verdict(migmux_wire_ready_decode(ready, &peer, &fault), good, &fault);
+	if (!good) {
+		REQUIRE(!memcmp(&peer, &before, sizeof(peer)));
+		return;
+	}
+	migmux_wire_ready_encode(&again, &peer);
+	REQUIRE(!memcmp(ready, &again, sizeof(again)));
+}
+
 int fuzz_one(const uint8_t *data, size_t size)
 {
 	static union {
@@ -128,6 +179,8 @@ int fuzz_one(const uint8_t *data, size_t size)
 		struct migmux_wire_verdict verdict;
 		struct migmux_wire_confirm confirm;
 		struct migmux_wire_ack ack;
+		struct migmux_wire_query query;
+		struct migmux_wire_ready ready;
 	} in;
 	u8 which = size ? *data : 0;
 
@@ -150,6 +203,12 @@ int fuzz_one(const uint8_t *data, size_t size)
 		break;
 	case 'a':
 		fuzz_ack(&in.ack);
+		break;
+	case 'q':
+		fuzz_query(&in.query);
+		break;
+	case 'r':
+		fuzz_ready(&in.ready);
 		break;
 	default:
 		return -1;	/* not worth to be kept */

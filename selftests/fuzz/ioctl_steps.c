@@ -241,10 +241,11 @@ static void step_look(struct run *r)
 		struct vfio_migmux_info info;
 		struct vfio_migmux_timeline timeline;
 		struct vfio_migmux_precopy_info precopy;
+		struct vfio_migmux_peer_info peer;
 		struct vfio_migmux_last_error error;
 	} arg = { .info.argsz = 0 };
 
-	switch (below(r, 4)) {
+	switch (below(r, 5)) {
 	case 0:
 		call(r, VFIO_MIGMUX_GET_INFO, &arg, sizeof(arg.info));
 		break;
@@ -263,6 +264,13 @@ static void step_look(struct run *r)
 		call(r, VFIO_MIGMUX_PRECOPY_INFO, &arg, sizeof(arg.precopy));
 		break;
 	case 3:
+		arg.peer.device_size = below(r, 4) ?
+			sizeof(struct vfio_migmux_peer_device) : some_u32(r);
+		arg.peer.nr_devices = below(r, 8);
+		arg.peer.devices = some_address(r, page);
+		call(r, VFIO_MIGMUX_PEER_INFO, &arg, sizeof(arg.peer));
+		break;
+	case 4:
 		call(r, VFIO_MIGMUX_LAST_ERROR, &arg, sizeof(arg.error));
 		break;
 	}
@@ -426,13 +434,20 @@ static void step_couple(struct run *r)
 static void step_migrate(struct run *r)
 {
 	__u32 flags = below(r, 4) ? VFIO_MIGMUX_SAVE_VERDICT : 0;
+	__u64 staging = MIB;
 
 	if (flags && below(r, 2))
 		flags |= VFIO_MIGMUX_SAVE_VERIFY;
 	session_load(sessions[1], flags, some_recover(r), MIB);
+	if (flags && !below(r, 4)) {
+		session_save(sessions[0], flags | VFIO_MIGMUX_SAVE_READY, some_recover(r), MIB);
+		if (below(r, 2))
+			session_wait(sessions[0], M_PEER_READY, 1000);
+		staging = 0;
+	}
 	if (!below(r, 4))
 		flags |= VFIO_MIGMUX_SAVE_PRECOPY;
-	session_save(sessions[0], flags, some_recover(r), MIB);
+	session_save(sessions[0], flags, some_recover(r), staging);
 }
 
 static void (*const steps[])(struct run *r) = {

@@ -92,6 +92,18 @@ static void seeds_reply(void)
 	const struct migmux_wire_head head = { .idstr = "0000:00:04.0/vfio", .idx = 5 };
 	struct migmux_wire_confirm confirm;
 	struct migmux_wire_verdict verdict;
+	const struct migmux_wire_peer peer = {
+		.id = 7,
+		.index = 1,
+		.nr_devices = 2,
+		.staging = 64 << 20,
+		.migration_flags = VFIO_MIGRATION_STOP_COPY | VFIO_MIGRATION_PRE_COPY,
+		.precopy_version = 1,
+		.idstr = "0000:00:04.0/vfio",
+		.driver = "vfio_pci_migsim",
+	};
+	struct migmux_wire_query query;
+	struct migmux_wire_ready ready;
 	struct migmux_wire_ack ack;
 
 	migmux_wire_verdict_encode(&verdict, &good);
@@ -104,6 +116,10 @@ static void seeds_reply(void)
 	seed("reply", "confirm", 'c', &confirm, sizeof(confirm));
 	migmux_wire_ack_encode(&ack, &head);
 	seed("reply", "ack", 'a', &ack, sizeof(ack));
+	migmux_wire_query_encode(&query, 7);
+	seed("reply", "query", 'q', &query, sizeof(query));
+	migmux_wire_ready_encode(&ready, &peer);
+	seed("reply", "ready", 'r', &ready, sizeof(ready));
 }
 
 int main(int argc, char **argv)

@@ -75,6 +75,32 @@ struct peer_ack peer_ack(const char *idstr, __u32 idx)
 	return ack;
 }
 
+struct peer_query peer_query(__u32 id)
+{
+	return (struct peer_query){
+		.magic = peer_put32(PEER_QUERY_MAGIC),
+		.version = peer_put32(1),
+		.id = peer_put32(id),
+	};
+}
+
+struct peer_ready peer_ready(__u32 id, const char *idstr, __u32 index, __u32 nr_devices)
+{
+	struct peer_ready ready = {
+		.magic = peer_put32(PEER_READY_MAGIC),
+		.version = peer_put32(1),
+		.id = peer_put32(id),
+		.driver = "by_hand",
+		.index = peer_put32(index),
+		.nr_devices = peer_put32(nr_devices),
+		.migration = peer_put32(3),
+		.staging = { 0, peer_put32(1 << 20) },
+	};
+
+	strncpy(ready.idstr, idstr, sizeof(ready.idstr) - 1);
+	return ready;
+}
+
 /* fd[0] connected to an address that the kernel chooses, fd[1] accepted. */
 static int pair_over(int fd[2], struct sockaddr *addr, socklen_t len, int protocol)
 {

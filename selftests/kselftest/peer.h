@@ -18,6 +18,8 @@
 #define PEER_VERDICT_MAGIC	0x4d4d5856u
 #define PEER_CONFIRM_MAGIC	0x4d4d5843u
 #define PEER_ACK_MAGIC		0x4d4d5841u
+#define PEER_QUERY_MAGIC	0x4d4d5851u
+#define PEER_READY_MAGIC	0x4d4d5852u
 #define PEER_DATA_MAX		(1u << 20)
 
 /* Big-endian on the wire: peer_put32() and peer_get32(). */
@@ -66,11 +68,37 @@ struct peer_ack {
 	__u8 zero[240];
 };
 
+struct peer_query {
+	__u32 magic;
+	__u32 version;
+	__u32 id;
+};
+
+struct peer_ready {
+	__u32 magic;
+	__u32 version;
+	__u32 id;
+	__u32 instance;
+	char idstr[256];
+	char driver[32];
+	__u32 index;
+	__u32 nr_devices;
+	__u32 migration;
+	__u32 precopy;
+	__u32 flags;
+	__u32 zero;
+	__u32 staging[2];	/* high, low */
+	__u32 max_state[2];
+	__u8 padding[168];
+};
+
 static_assert(sizeof(struct peer_init) == 64, "channel init");
 static_assert(sizeof(struct peer_frame) == 288, "frame");
 static_assert(sizeof(struct peer_verdict) == 512, "verdict");
 static_assert(sizeof(struct peer_confirm) == 16, "confirmation");
 static_assert(sizeof(struct peer_ack) == 512, "acknowledgment");
+static_assert(sizeof(struct peer_query) == 12, "question");
+static_assert(sizeof(struct peer_ready) == 512, "answer");
 
 static inline __u32 peer_put32(__u32 value)
 {
@@ -88,6 +116,8 @@ struct peer_frame peer_frame(const char *idstr, __u32 idx, __u32 bytes, bool con
 struct peer_verdict peer_verdict(__u32 status, const char *idstr, const char *reason);
 struct peer_confirm peer_confirm(__u32 status);
 struct peer_ack peer_ack(const char *idstr, __u32 idx);
+struct peer_query peer_query(__u32 id);
+struct peer_ready peer_ready(__u32 id, const char *idstr, __u32 index, __u32 nr_devices);
 
 /* All of these return 0 or more, or -errno; none waits longer than @ms or 20 s. */
 int peer_pair(int fd[2]);

@@ -62,6 +62,13 @@ int phase_batch(struct stage *stage)
 				 0, NULL);
 }
 
+/* Nobody answers. */
+int phase_asking(struct stage *stage)
+{
+	return session_save(stage->fd, VFIO_MIGMUX_SAVE_VERDICT | VFIO_MIGMUX_SAVE_READY,
+			    RUNNING, STAGING);
+}
+
 static int precopy(struct stage *stage)
 {
 	return attr_write(stage->dev[0].addr, "headerless", "0") ?:

@@ -27,6 +27,7 @@ void stage_close(struct stage *stage);
 /* Bring the session there; 0 or -errno. */
 int phase_idle(struct stage *stage);
 int phase_batch(struct stage *stage);
+int phase_asking(struct stage *stage);
 /* The devices must be able to pre-copy. */
 int phase_precopy_arc(struct stage *stage);
 int phase_precopy_idle(struct stage *stage);

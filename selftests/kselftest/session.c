@@ -306,6 +306,20 @@ int session_precopy_info(int fd, struct precopy *precopy)
 	return session_call(fd, VFIO_MIGMUX_PRECOPY_INFO, i);
 }
 
+int session_peer_info(int fd, struct peer_info *peer)
+{
+	struct vfio_migmux_peer_info *i = &peer->i;
+
+	memset(peer, 0xee, sizeof(*peer));
+	i->argsz = sizeof(*i);
+	i->flags = 0;
+	i->reserved = 0;
+	i->device_size = sizeof(peer->dev[0]);
+	i->nr_devices = SESSION_DEVICES;
+	i->devices = (__u64)(unsigned long)peer->dev;
+	return session_call(fd, VFIO_MIGMUX_PEER_INFO, i);
+}
+
 int session_dma_map(int fd, int target_fd, __u32 space, __u64 piece,
 		    struct vfio_migmux_dma_range *ranges, __u32 n)
 {

@@ -21,6 +21,7 @@
 #define M_ENDED		VFIO_MIGMUX_MILESTONE_ENDED
 #define M_PRECOPY	VFIO_MIGMUX_MILESTONE_PRECOPY
 #define M_ACKED		VFIO_MIGMUX_MILESTONE_PRECOPY_ACKED
+#define M_PEER_READY	VFIO_MIGMUX_MILESTONE_PEER_READY
 
 #define NONBLOCK	VFIO_MIGMUX_LOAD_BUFFER_NONBLOCK
 
@@ -80,6 +81,14 @@ struct precopy {
 };
 
 int session_precopy_info(int fd, struct precopy *precopy);
+
+/* What the destination has said of itself. */
+struct peer_info {
+	struct vfio_migmux_peer_info i;
+	struct vfio_migmux_peer_device dev[SESSION_DEVICES];
+};
+
+int session_peer_info(int fd, struct peer_info *peer);
 
 /* Ranges that are or were to be mapped, and what became of each. */
 struct dma {

@@ -30,7 +30,7 @@ static const struct {
 	      NO_RESERVED, false, true),
 	IOCTL(SAVE, save, VFIO_MIGMUX_SAVE_VERDICT | VFIO_MIGMUX_SAVE_NO_P2P |
 	      VFIO_MIGMUX_SAVE_NO_CONFIG | VFIO_MIGMUX_SAVE_PRECOPY |
-	      VFIO_MIGMUX_SAVE_VERIFY, NO_RESERVED, false, false),
+	      VFIO_MIGMUX_SAVE_VERIFY | VFIO_MIGMUX_SAVE_READY, NO_RESERVED, false, false),
 	IOCTL(LOAD, load, VFIO_MIGMUX_LOAD_VERDICT | VFIO_MIGMUX_LOAD_NO_P2P |
 	      VFIO_MIGMUX_LOAD_BUFFERS | VFIO_MIGMUX_LOAD_VERIFY, NO_RESERVED, false, false),
 	IOCTL(CONFIG_SET, config, 0, NO_RESERVED, false, false),
@@ -43,6 +43,7 @@ static const struct {
 	      false, false),
 	IOCTL(DATA_FD, data_fd, 0, RESERVED(data_fd), false, false),
 	IOCTL(PRECOPY_INFO, precopy_info, 0, NO_RESERVED, false, true),
+	IOCTL(PEER_INFO, peer_info, 0, RESERVED(peer_info), false, true),
 	IOCTL(DMA_MAP, dma_map, 0, RESERVED(dma_map), false, true),
 	IOCTL(DMA_UNMAP, dma_unmap,
 	      VFIO_MIGMUX_DMA_UNMAP_ALL | VFIO_MIGMUX_DMA_UNMAP_CANCEL,
@@ -259,7 +260,7 @@ TEST_F(vmm, info)
 	EXPECT_EQ(MIB, info.frame_data_max);
 	EXPECT_EQ(256 * KIB, info.config_max);
 	EXPECT_EQ(0, info.reserved);
-	EXPECT_EQ(0, info.features);
+	EXPECT_TRUE(info.features & VFIO_MIGMUX_FEATURE_READY);
 	EXPECT_LT(0, info.staging_default);
 	EXPECT_LE(info.staging_default, info.staging_max);
 }

@@ -115,6 +115,7 @@ FIXTURE_VARIANT(killed)
 };
 
 FIXTURE_VARIANT_ADD(killed, idle) { .enter = phase_idle };
+FIXTURE_VARIANT_ADD(killed, asking) { .enter = phase_asking };
 FIXTURE_VARIANT_ADD(killed, batch) { .enter = phase_batch };
 FIXTURE_VARIANT_ADD(killed, precopy_idle) { .enter = phase_precopy_idle };
 FIXTURE_VARIANT_ADD(killed, precopy_busy) { .enter = phase_precopy_busy };
@@ -219,6 +220,7 @@ FIXTURE_VARIANT(unbound)
 };
 
 FIXTURE_VARIANT_ADD(unbound, idle) { .enter = phase_idle };
+FIXTURE_VARIANT_ADD(unbound, asking) { .enter = phase_asking };
 FIXTURE_VARIANT_ADD(unbound, batch) { .enter = phase_batch };
 FIXTURE_VARIANT_ADD(unbound, precopy_idle) { .enter = phase_precopy_idle };
 FIXTURE_VARIANT_ADD(unbound, precopy_busy) { .enter = phase_precopy_busy };

@@ -10,7 +10,7 @@
 #include "command.h"
 #include "tls.h"
 
-#define MAX_OPTIONS 16
+#define MAX_OPTIONS 24
 
 static void print_options(FILE *out, const struct command *cmd)
 {

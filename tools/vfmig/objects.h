@@ -12,6 +12,7 @@ extern const struct command set_commands[];
 extern const struct command link_commands[];
 extern const struct command session_commands[];
 extern const struct option_desc send_options[];
+extern const struct option_desc check_options[];
 extern const struct option_desc recv_options[];
 extern const struct option_desc monitor_options[];
 
@@ -20,6 +21,7 @@ int device_probe(struct app *app, const struct command *cmd, int argc, char **ar
 int set_list(struct app *app, const struct command *cmd, int argc, char **argv);
 int link_list(struct app *app, const struct command *cmd, int argc, char **argv);
 int session_list(struct app *app, const struct command *cmd, int argc, char **argv);
+int check_run(struct app *app, const struct command *cmd, int argc, char **argv);
 int send_run(struct app *app, const struct command *cmd, int argc, char **argv);
 int recv_run(struct app *app, const struct command *cmd, int argc, char **argv);
 int monitor_run(struct app *app, const struct command *cmd, int argc, char **argv);

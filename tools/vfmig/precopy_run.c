@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "libvfmig.h"
 #include "output.h"
@@ -13,14 +12,6 @@
 
 /* A device that never comes to an end of a round sends no event. */
 #define LOOK_MS 500
-
-static uint64_t now_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
-}
 
 static void take_device(struct precopy_look *look, const struct vfio_migmux_precopy_device *d)
 {
@@ -64,14 +55,14 @@ static int look_at(struct transfer *t, struct precopy_look *look)
 
 static int go_on(struct transfer *t)
 {
-	const uint64_t begin = now_ms();
+	const uint64_t begin = transfer_now_ms();
 	struct precopy_look look = { 0 };
 	uint64_t left;
 	int ret;
 
 	for (;;) {
 		ret = look_at(t, &look);
-		look.elapsed_ms = now_ms() - begin;
+		look.elapsed_ms = transfer_now_ms() - begin;
 		/* a session that fails refuses to tell: how it ends is told by the wait */
 		if (ret && ret != -ECANCELED)
 			return ret;

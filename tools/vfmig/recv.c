@@ -49,6 +49,7 @@ static int run(struct transfer *t)
 		.staging = t->staging,
 		.max_queued = t->max_queued,
 		.max_spill = t->max_spill,
+		.max_state = t->max_state,
 	};
 	uint32_t flags = 0;
 	int ret;

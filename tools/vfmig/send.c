@@ -22,6 +22,13 @@ static int run(struct transfer *t)
 		flags |= VFIO_MIGMUX_SAVE_VERIFY;
 	if (t->no_p2p)
 		flags |= VFIO_MIGMUX_SAVE_NO_P2P;
+	/* the answer comes the way of the verdict */
+	if (t->check && t->verdict) {
+		ret = check_peer(t, flags);
+		if (ret)
+			return ret;
+		t->staging = 0;
+	}
 	if (t->precopy.wanted) {
 		ret = precopy_run(t, flags);
 		if (ret) {

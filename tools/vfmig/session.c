@@ -26,10 +26,15 @@ const struct option_desc timeline_options[] = {
 static const char *progress_name(const struct session *s)
 {
 	uint32_t bits = s->milestones & ~(uint32_t)VFIO_MIGMUX_MILESTONE_BATCH;
+	unsigned int last = MODEL_NR_MILESTONES;
 
 	if (bits & VFIO_MIGMUX_MILESTONE_FAILED)
 		return "failed";
-	return bits ? vfmig_milestone_name(31 - (uint32_t)__builtin_clz(bits)) : "-";
+	for (unsigned int i = 0; i < MODEL_NR_MILESTONES; i++)
+		if (bits & 1U << i && (last == MODEL_NR_MILESTONES ||
+				       s->milestone_ns[i] >= s->milestone_ns[last]))
+			last = i;
+	return last < MODEL_NR_MILESTONES ? vfmig_milestone_name(last) : "-";
 }
 
 static uint64_t total_bytes(const struct session *s)

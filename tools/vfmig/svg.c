@@ -182,7 +182,7 @@ static void put_milestones(FILE *out, const struct session *s, const struct time
 	double x;
 
 	for (unsigned int i = 0; i < MODEL_NR_MILESTONES; i++) {
-		if (!(s->milestones & 1U << i))
+		if (!(s->milestones & 1U << i) || s->milestone_ns[i] < b->start)
 			continue;
 		x = x_of(s->milestone_ns[i], b);
 		put_line(out, x, bottom, "stroke=\"#000\" stroke-dasharray=\"3 3\"");

@@ -72,8 +72,9 @@ struct timeline_bounds timeline_bounds(const struct session *s)
 	}
 	if (!b.start)
 		return b;
+	/* what the other end said before may be long ago */
 	for (unsigned int i = 0; i < MODEL_NR_MILESTONES; i++)
-		if (s->milestones & 1U << i)
+		if (s->milestones & ~(uint32_t)VFIO_MIGMUX_MILESTONE_PEER_READY & 1U << i)
 			widen(&b, s->milestone_ns[i]);
 	return b;
 }

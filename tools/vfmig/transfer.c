@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What send and recv have in common: devices open, a session around them, wait
+ * What send, check and recv have in common: devices open, a session around them, wait
  * for milestones, say what became of each device.
  */
 #include <errno.h>
@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/signalfd.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "libvfmig.h"
@@ -104,6 +105,17 @@ static int attach_all(struct transfer *t)
 		return ret == -ENOENT ? VFMIG_MISSING : VFMIG_REFUSED;
 	}
 	return catch_signals(t);
+}
+
+/**
+ * transfer_now_ms() - milliseconds of CLOCK_MONOTONIC
+ */
+uint64_t transfer_now_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
 }
 
 /**
@@ -211,7 +223,7 @@ int transfer_wait(struct transfer *t, uint32_t milestones)
 /**
  * transfer_wait_event() - wait until something happens, take signals
  * @t: the run
- * @timeout_ms: no longer than that
+ * @timeout_ms: no longer than that, -1 is no limit
  *
  * Return: 0, -ECANCELED after a failure, when all has stopped, -EINTR after an abort.
  */
@@ -314,6 +326,8 @@ static void print_result(struct transfer *t)
 {
 	struct json_object *o;
 
+	if (t->check_only)
+		return;
 	if (t->app->json) {
 		o = json_session(&t->session);
 		if (t->precopy.wanted)
@@ -339,7 +353,7 @@ static void close_all(struct transfer *t)
 }
 
 /**
- * transfer_main() - send or recv from the command line to the exit code
+ * transfer_main() - send, check or recv from the command line to the exit code
  * @app: the run
  * @cmd: the command
  * @argc: as given to the command

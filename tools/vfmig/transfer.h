@@ -28,10 +28,14 @@ enum progress_mode { PROGRESS_AUTO, PROGRESS_ALWAYS, PROGRESS_NEVER };
  * @staging: bytes, 0 is the default
  * @max_queued: recv: bytes of it for each device, 0 is all
  * @max_spill: recv: bytes beyond it, as in struct vfmig_load_limits
+ * @max_state: recv: bytes of state of a device, 0 is any
  * @timeout_ms: for arcs, 0 is no limit
  * @exec: command for sh, or NULL
  * @memory: recv: bytes of memory for the devices, 0 is none
  * @ready_file: recv: where to say that it is ready, or NULL
+ * @check: send: ask the other end before anything is stopped
+ * @check_only: and leave it at that
+ * @ready_ms: how long to wait until it is ready, 0 is no limit
  * @verdict: ask for the peer's verdict
  * @verify: compare checksums with the peer
  * @shared: all devices share all channels
@@ -53,10 +57,14 @@ struct transfer {
 	uint64_t staging;
 	uint64_t max_queued;
 	uint64_t max_spill;
+	uint64_t max_state;
 	uint32_t timeout_ms;
 	uint64_t memory;
 	const char *exec;
 	const char *ready_file;
+	bool check;
+	bool check_only;
+	uint32_t ready_ms;
 	bool verdict;
 	bool verify;
 	bool shared;
@@ -73,11 +81,15 @@ int transfer_options(struct transfer *t, struct app *app, const struct command *
 int transfer_main(struct app *app, const struct command *cmd, int argc, char **argv,
 		  uint32_t role, int (*run)(struct transfer *t));
 int transfer_exec(struct transfer *t);
+uint64_t transfer_now_ms(void);
 int transfer_refresh(struct transfer *t);
 int transfer_wait(struct transfer *t, uint32_t milestones);
 int transfer_wait_event(struct transfer *t, int timeout_ms);
 int transfer_set_state(struct transfer *t, uint32_t target);
 void transfer_failed(struct transfer *t, const char *what, int error);
+
+/* check.c */
+int check_peer(struct transfer *t, uint32_t flags);
 
 /* memory.c */
 int memory_map(struct transfer *t);

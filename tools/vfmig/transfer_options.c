@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The command line of send and recv.
+ * The command line of send, check and recv.
  */
 #include <getopt.h>
 #include <string.h>
@@ -12,6 +12,7 @@ enum {
 	OPT_EXEC = 256, OPT_STAGING, OPT_TIMEOUT, OPT_NO_VERDICT, OPT_NO_P2P, OPT_PROGRESS,
 	OPT_READY, OPT_VERIFY, OPT_PRECOPY, OPT_DOWNTIME, OPT_PRECOPY_TIME,
 	OPT_PRECOPY_ROUNDS, OPT_SHARED, OPT_WEIGHT, OPT_MAX_QUEUED, OPT_MAX_SPILL, OPT_MEMORY,
+	OPT_NO_CHECK, OPT_READY_TIMEOUT, OPT_MAX_STATE,
 };
 
 const struct option_desc send_options[] = {
@@ -25,9 +26,19 @@ const struct option_desc send_options[] = {
 	{ OPT_STAGING, "staging", "SIZE", "memory for state on its way (K, M, G)" },
 	{ OPT_TIMEOUT, "timeout", "MS", "begin no state change after MS ms" },
 	{ OPT_NO_VERDICT, "no-verdict", NULL, "do not agree with the peer; use it on both ends" },
+	{ OPT_NO_CHECK, "no-check", NULL, "do not ask the other end before they are stopped" },
+	{ OPT_READY_TIMEOUT, "ready-timeout", "MS", "wait MS ms for the other end (no limit)" },
 	{ OPT_VERIFY, "verify", NULL, "compare checksums of the state; use it on both ends" },
 	{ OPT_NO_P2P, "no-p2p", NULL, "the devices do no peer-to-peer DMA" },
 	{ OPT_PROGRESS, "progress", "WHEN", "auto, always or never" },
+	{ }
+};
+
+const struct option_desc check_options[] = {
+	{ OPT_READY_TIMEOUT, "ready-timeout", "MS", "wait MS ms for the other end (10000)" },
+	{ OPT_SHARED, "shared", NULL, "devices are to share channels" },
+	{ OPT_VERIFY, "verify", NULL, "checksums of the state are to be compared" },
+	{ OPT_NO_P2P, "no-p2p", NULL, "the devices do no peer-to-peer DMA" },
 	{ }
 };
 
@@ -39,6 +50,7 @@ const struct option_desc recv_options[] = {
 	{ OPT_STAGING, "staging", "SIZE", "memory for state on its way (K, M, G)" },
 	{ OPT_MAX_QUEUED, "max-queued-bytes", "SIZE", "that much of it for a device at most" },
 	{ OPT_MAX_SPILL, "max-spill", "SIZE", "memory beyond it, with --shared" },
+	{ OPT_MAX_STATE, "max-state", "SIZE", "take no more state of a device (no limit)" },
 	{ OPT_TIMEOUT, "timeout", "MS", "begin no state change after MS ms" },
 	{ OPT_NO_VERDICT, "no-verdict", NULL, "do not agree with the peer; use it on both ends" },
 	{ OPT_VERIFY, "verify", NULL, "compare checksums of the state; use it on both ends" },
@@ -101,6 +113,13 @@ static const char *take_option(struct transfer *t, int opt, const char *arg)
 	case OPT_WEIGHT:
 		take_weight(t, arg);
 		return NULL;
+	case OPT_NO_CHECK:
+		t->check = false;
+		return NULL;
+	case OPT_READY_TIMEOUT:
+		return parse_u32(arg, 1, UINT32_MAX, &t->ready_ms);
+	case OPT_MAX_STATE:
+		return parse_size(arg, &t->max_state);
 	case OPT_MAX_QUEUED:
 		return take_queued(t, arg);
 	case OPT_MAX_SPILL:
@@ -178,7 +197,7 @@ static int set_weight(struct transfer *t, const char *arg)
  * transfer_options() - begin a run with what the command line says
  * @t: set up; what it holds is to be freed, whatever this returns
  * @app: the run
- * @cmd: send or recv
+ * @cmd: send, check or recv
  * @argc: as given to the command
  * @argv: as given to the command
  *
@@ -190,7 +209,8 @@ int transfer_options(struct transfer *t, struct app *app, const struct command *
 	const char *wrong;
 	int opt;
 
-	*t = (struct transfer){ .app = app, .fd = -1, .signal_fd = -1, .verdict = true };
+	*t = (struct transfer){ .app = app, .fd = -1, .signal_fd = -1, .verdict = true,
+				 .check = true };
 	sigprocmask(SIG_BLOCK, NULL, &t->old_mask);
 	precopy_init(&t->precopy);
 	vfio_init(&t->vfio);

@@ -62,15 +62,41 @@ static int open_container(struct vfio *v)
 	return 0;
 }
 
-/* The group of a device: the last part of where its iommu_group link leads. */
-static int find_group(const char *handle, char *group, size_t size)
+static void device_path(const char *handle, char *path, size_t size)
 {
 	const char *bus = handle, *name = strchr(handle, '/') + 1;
+
+	snprintf(path, size, "/sys/bus/%.*s/devices/%s", (int)(name - bus - 1), bus, name);
+}
+
+/**
+ * vfio_driver() - the name of a device's driver
+ * @handle: the device
+ * @name: set to it, or to "none"
+ * @size: of @name; what is longer is cut
+ */
+void vfio_driver(const char *handle, char *name, size_t size)
+{
 	char path[256], target[256];
 	const char *base;
 	ssize_t len;
 
-	snprintf(path, sizeof(path), "/sys/bus/%.*s/devices/%s", (int)(name - bus - 1), bus, name);
+	device_path(handle, path, sizeof(path) - sizeof("/driver"));
+	strcat(path, "/driver");
+	len = readlink(path, target, sizeof(target) - 1);
+	target[len < 0 ? 0 : len] = '\0';
+	base = strrchr(target, '/');
+	snprintf(name, size, "%s", base ? base + 1 : "none");
+}
+
+/* The group of a device: the last part of where its iommu_group link leads. */
+static int find_group(const char *handle, char *group, size_t size)
+{
+	char path[256], target[256];
+	const char *base;
+	ssize_t len;
+
+	device_path(handle, path, sizeof(path) - sizeof("/iommu_group"));
 	if (access(path, F_OK)) {
 		output_error("%s: no such device", handle);
 		return VFMIG_MISSING;
@@ -213,6 +239,23 @@ int vfio_migration_flags(int device_fd, uint64_t *flags)
 	int ret = feature(device_fd, VFIO_DEVICE_FEATURE_GET | VFIO_DEVICE_FEATURE_MIGRATION, &f);
 
 	*flags = f.payload;
+	return ret;
+}
+
+/**
+ * vfio_stop_copy_bytes() - how much state the driver expects the device to have
+ * @device_fd: the device
+ * @bytes: set to it
+ *
+ * Return: 0 or a negative errno, -ENOTTY if the driver does not say.
+ */
+int vfio_stop_copy_bytes(int device_fd, uint64_t *bytes)
+{
+	struct feature f = { 0 };
+	int ret = feature(device_fd, VFIO_DEVICE_FEATURE_GET |
+			  VFIO_DEVICE_FEATURE_MIG_DATA_SIZE, &f);
+
+	*bytes = f.payload;
 	return ret;
 }
 

@@ -5,6 +5,7 @@
 #ifndef VFMIG_VFIO_DEV_H
 #define VFMIG_VFIO_DEV_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 #include <linux/vfio.h>
@@ -14,6 +15,9 @@
 /* Younger than the headers of Debian 12; values are VFIO's uAPI. */
 #ifndef VFIO_MIGRATION_PRE_COPY
 #define VFIO_MIGRATION_PRE_COPY 4
+#endif
+#ifndef VFIO_DEVICE_FEATURE_MIG_DATA_SIZE
+#define VFIO_DEVICE_FEATURE_MIG_DATA_SIZE 9
 #endif
 
 /**
@@ -38,6 +42,8 @@ void vfio_init(struct vfio *v);
 int vfio_open_device(struct vfio *v, const char *handle);
 void vfio_close(struct vfio *v);
 
+void vfio_driver(const char *handle, char *name, size_t size);
+int vfio_stop_copy_bytes(int device_fd, uint64_t *bytes);
 int vfio_migration_flags(int device_fd, uint64_t *flags);
 int vfio_get_state(int device_fd, uint32_t *state);
 int vfio_set_state(int device_fd, uint32_t state, int *data_fd);

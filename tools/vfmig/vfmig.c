@@ -22,6 +22,10 @@ static const struct command commands[] = {
 		.options = send_options, .min_args = 2, .max_args = -1,
 		.help = "send the state of devices that no VM uses",
 	}, {
+		.name = "check", .args = "LINK DEV[=IDSTR]...", .run = check_run,
+		.options = check_options, .min_args = 2, .max_args = -1,
+		.help = "compare devices with those that recv waits with",
+	}, {
 		.name = "recv", .args = "LINK DEV[=IDSTR]...", .run = recv_run,
 		.options = recv_options, .min_args = 2, .max_args = -1,
 		.help = "receive the state that send sends, and start the devices",

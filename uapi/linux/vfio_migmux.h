@@ -63,6 +63,13 @@
 #define VFIO_MIGMUX_IDSTR_SIZE		256
 #define VFIO_MIGMUX_LINK_NAME_SIZE	32
 #define VFIO_MIGMUX_TEXT_SIZE		240
+#define VFIO_MIGMUX_DRIVER_SIZE		32
+
+/* Features, see VFIO_MIGMUX_GET_INFO. */
+/* VFIO_MIGMUX_SAVE_READY, VFIO_MIGMUX_PEER_INFO */
+#define VFIO_MIGMUX_FEATURE_READY	(1 << 0)
+/* drivers of this kernel can tell of new initial data in pre-copy */
+#define VFIO_MIGMUX_FEATURE_PRECOPY_V2	(1 << 1)
 
 /**
  * struct vfio_migmux_info - VFIO_MIGMUX_GET_INFO
@@ -74,7 +81,7 @@
  * @frame_data_max: out: bytes of device state in one frame, at the most
  * @config_max: out: bytes of a config blob, at the most
  * @reserved: out: 0
- * @features: out: VFIO_MIGMUX_FEATURE_* bits; none is defined yet
+ * @features: out: VFIO_MIGMUX_FEATURE_* bits
  * @staging_default: out: staging budget in bytes of a session that asks for 0
  * @staging_max: out: largest staging budget in bytes
  *
@@ -345,19 +352,30 @@ struct vfio_migmux_set_state {
  * VFIO_MIGMUX_TIMELINE tells once SENT is reached, and first_idx of
  * struct vfio_migmux_data_fd on top.
  *
+ * With VFIO_MIGMUX_SAVE_READY, which needs VFIO_MIGMUX_SAVE_VERDICT, nothing moves yet: the
+ * session asks the destination whether it is ready, which it answers when its devices are
+ * in RESUMING and it can receive; it may come later than the question. Wait for the
+ * milestone PEER_READY; VFIO_MIGMUX_PEER_INFO then tells what there is at the other end.
+ * A second call without that flag, and with @staging 0, goes on, with pre-copy or the
+ * switchover; its @recover and @timeout_ms count from then on. It is refused with EBUSY
+ * before PEER_READY, and if it is refused nothing has changed. Until then
+ * VFIO_MIGMUX_ABORT and closing the file leave all as it was: the devices where they are,
+ * the destination waiting, and the link as good as before. A destination that does
+ * not know the question fails.
+ *
  * With VFIO_MIGMUX_SAVE_PRECOPY it begins while the VM runs: those devices that are
  * in RUNNING and support PRE_COPY go there (milestone PRECOPY), and their state flows
- * in rounds; see VFIO_MIGMUX_PRECOPY_INFO. The others stay where they are. A second
+ * in rounds; see VFIO_MIGMUX_PRECOPY_INFO. The others stay where they are. A further
  * call without that flag is the switchover: all go to P2P together, then each to
  * STOP_COPY, and the same stream goes on to its end. It has the other flags of the
  * first call, and @staging 0; its @recover and @timeout_ms count from then on. If it
  * is refused for what a device is or does (ENODEV, EIO), the session has failed.
  * With the VMM's data files all devices must be in PRE_COPY or PRE_COPY_P2P for it, and
  * in STOP_COPY, where the VMM has taken them, for the second call, which else is
- * refused with EINVAL and may be made again.
+ * refused with EINVAL and may be made again. There is nothing to ask then.
  *
  * Errors beside the common ones: EINVAL (no device; or one is in a state of saving
- * already; or a second call differs), ENOTCONN (a device has no channel), EOPNOTSUPP
+ * already; or a further call differs), ENOTCONN (a device has no channel), EOPNOTSUPP
  * as in VFIO_MIGMUX_SET_STATE, EBUSY, ENOSPC (@staging is over the limit, or would be with
  * that of all other sessions).
  */
@@ -373,6 +391,8 @@ struct vfio_migmux_save {
 #define VFIO_MIGMUX_SAVE_PRECOPY	(1 << 4)
 /* compare a checksum of each device's state; the peer must ask for it as well */
 #define VFIO_MIGMUX_SAVE_VERIFY		(1 << 5)
+/* only ask whether the peer is ready; a second call without it goes on */
+#define VFIO_MIGMUX_SAVE_READY		(1 << 6)
 	__u32 recover;
 	__u32 timeout_ms;
 	__aligned_u64 staging;
@@ -398,6 +418,8 @@ struct vfio_migmux_save {
  *	their time, when one that is needed can only be behind them; 0 is as much as
  *	@staging, VFIO_MIGMUX_NO_SPILL none. The session fails (ENOBUFS) where that does
  *	not do. A source of this module never needs it
+ * @max_state: most bytes of state of one device; 0 is any. If more comes the session
+ *	fails (EFBIG). A source that asks is told (VFIO_MIGMUX_PEER_INFO)
  *
  * Takes all devices to RESUMING and starts to receive. Returns when the devices
  * are there and the receivers run (milestone READY). Each device goes to STOP
@@ -435,6 +457,7 @@ struct vfio_migmux_load {
 	__aligned_u64 max_queued;
 	__aligned_u64 max_spill;
 #define VFIO_MIGMUX_NO_SPILL		0xffffffffffffffffULL
+	__aligned_u64 max_state;
 };
 
 #define VFIO_MIGMUX_LOAD		_IO(VFIO_MIGMUX_TYPE, 0x07)
@@ -467,7 +490,7 @@ struct vfio_migmux_config {
 #define VFIO_MIGMUX_CONFIG_GET		_IO(VFIO_MIGMUX_TYPE, 0x09)
 
 /*
- * Milestones: bits that are set once, in the order of the list but the last two, and
+ * Milestones: bits that are set once, in the order of the list but the last three, and
  * never cleared while the session lives; only BATCH is cleared when the next batch
  * starts, and PRECOPY_ACKED when a device has new initial data.
  */
@@ -496,6 +519,8 @@ struct vfio_migmux_config {
  * all those; a switchover before that may take longer
  */
 #define VFIO_MIGMUX_MILESTONE_PRECOPY_ACKED	(1 << 10)
+/* source, with VFIO_MIGMUX_SAVE_READY, before all others: the destination is ready */
+#define VFIO_MIGMUX_MILESTONE_PEER_READY	(1 << 11)
 
 /**
  * struct vfio_migmux_wait - VFIO_MIGMUX_WAIT
@@ -713,6 +738,62 @@ struct vfio_migmux_precopy_info {
 };
 
 #define VFIO_MIGMUX_PRECOPY_INFO	_IO(VFIO_MIGMUX_TYPE, 0x10)
+
+/**
+ * struct vfio_migmux_peer_device - a device of the destination
+ * @idstr: first half of its identity on the wire
+ * @instance_id: second half
+ * @migration_flags: VFIO_MIGRATION_* of the device, as far as this kernel knows them
+ * @precopy_version: 0 if it cannot pre-copy; 1; 2 with VFIO_MIGMUX_FEATURE_PRECOPY_V2
+ * @reserved: 0
+ * @driver: name of its driver, printable, NUL-terminated
+ */
+struct vfio_migmux_peer_device {
+	__u8 idstr[VFIO_MIGMUX_IDSTR_SIZE];
+	__u32 instance_id;
+	__u32 migration_flags;
+	__u32 precopy_version;
+	__u32 reserved;
+	__u8 driver[VFIO_MIGMUX_DRIVER_SIZE];
+};
+
+/* peer_flags of struct vfio_migmux_peer_info */
+/* it verifies: VFIO_MIGMUX_LOAD_VERIFY */
+#define VFIO_MIGMUX_PEER_VERIFY		(1 << 0)
+/* its devices share the first channel */
+#define VFIO_MIGMUX_PEER_SHARED		(1 << 1)
+
+/**
+ * struct vfio_migmux_peer_info - VFIO_MIGMUX_PEER_INFO
+ * @argsz: size of this structure
+ * @flags: must be 0
+ * @peer_flags: out: VFIO_MIGMUX_PEER_*
+ * @reserved: must be 0
+ * @staging: out: its budget of staging in bytes
+ * @max_state: out: most bytes of state that it takes of a device; 0 is any
+ * @device_size: in: size of one element of @devices
+ * @nr_devices: in: room in @devices; out: devices that the destination has
+ * @devices: user address of an array of struct vfio_migmux_peer_device, or 0
+ *
+ * What the destination has said of itself when it was asked (VFIO_MIGMUX_SAVE_READY). The
+ * session does not compare it with its own devices: that is the VMM's task, before it
+ * goes on.
+ *
+ * Errors beside the common ones: ENODATA (it was not asked, or has not answered).
+ */
+struct vfio_migmux_peer_info {
+	__u32 argsz;
+	__u32 flags;
+	__u32 peer_flags;
+	__u32 reserved;
+	__aligned_u64 staging;
+	__aligned_u64 max_state;
+	__u32 device_size;
+	__u32 nr_devices;
+	__aligned_u64 devices;
+};
+
+#define VFIO_MIGMUX_PEER_INFO		_IO(VFIO_MIGMUX_TYPE, 0x11)
 
 enum vfio_migmux_event_type {
 	/* @value: the milestone's bit */

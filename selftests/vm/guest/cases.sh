@@ -50,19 +50,19 @@ case_size()
 case_prepare()
 {
 	local what=$1 how=$2 i size header seed=$RANDOM
-	local -a more
+	local -a more can=(precopy=0)
 
 	header=$((what >= CASES_WITH_HEADER))
 	[[ $how == whole ]] || header=1
+	[[ $how == whole ]] || can=(precopy=1)
 	for ((i = 0; i < ${#DEVS[@]}; i++)); do
 		size=$(case_size "$what" "$how" "$i")
-		more=(precopy=0)
-		[[ $how == whole ]] ||
-			more=(precopy=1 precopy_size=$((size / 3)) dirty_rate=1000000)
+		more=("${can[@]}")
+		[[ $how == whole ]] || more+=(precopy_size=$((size / 3)) dirty_rate=1000000)
 		knobs "${DEVS[i]}" state_size=0 "seed=$((RANDOM * 65536 + i + 1))" \
 			"state_size=$size" headerless=$((!header)) "${more[@]}" || return 1
 	done
-	case_knobs headerless=$((!header)) || return 1
+	case_knobs headerless=$((!header)) "${can[@]}" || return 1
 	SEND_OPTS=(--exec "edutool fill $seed")
 	RECV_OPTS=()
 	((!header)) || RECV_OPTS=(--exec "edutool check $seed")

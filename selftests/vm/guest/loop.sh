@@ -102,8 +102,9 @@ precopies()
 {
 	local bdf
 
+	knobs_all precopy=1 || return 1
 	for bdf in "${DEVS[@]}"; do
-		knobs "$bdf" precopy=1 precopy_size=2500000 dirty_rate=1000000 || return 1
+		knobs "$bdf" precopy_size=2500000 dirty_rate=1000000 || return 1
 	done
 }
 

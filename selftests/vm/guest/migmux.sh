@@ -280,7 +280,7 @@ transfer_into()
 		send_start "${SEND_OPTS[@]}"
 	else
 		send_start "${SEND_OPTS[@]}"
-		wait_for 20 session_reached quiesced || echo "send does not begin"
+		wait_for 20 session_is source || echo "send does not begin"
 		recv_start "${RECV_OPTS[@]}"
 	fi
 	transfer_wait
@@ -333,6 +333,12 @@ devices_same()
 session_shows()
 {
 	vfmig session list -j | jq -e "any(.[]; (.closed | not) and ($1))" >/dev/null
+}
+
+# session_is source|destination: is there one that saves or loads?
+session_is()
+{
+	session_shows ".role == \"$1\""
 }
 
 # session_reached MILESTONE, session_begun PHASE: has an alive session?

@@ -46,7 +46,7 @@ check "a bad number of a session" says 1 "abc: " vfmig session show abc
 check "a bad size" says 1 "12Q: want bytes" vfmig recv l "$A" --staging 12Q
 check "the same device twice" says 1 "twice|already|given" vfmig send l "$A" "$A"
 for command in "" device "device probe" link "link listen" "link connect" session \
-	       "session timeline" send recv monitor; do
+	       "session timeline" send check recv monitor; do
 	# shellcheck disable=SC2086 # words
 	check "vfmig $command --help" sh -c 'vfmig "$@" --help | grep -q ^Usage:' sh $command
 done
@@ -67,6 +67,7 @@ check "deletion of an unknown link" says 3 "no link 'l'" vfmig link del l
 check "show of an unknown session" says 3 "no session 4711" vfmig session show 4711
 check "timeline of an unknown session" says 3 "no session 4711" vfmig session timeline 4711
 check "send over an unknown link" says 3 "no link 'l'" vfmig send l "$A"
+check "check over an unknown link" says 3 "no link 'l'" vfmig check l "$A"
 check "send of an unknown device" says 3 "$NOBODY" vfmig send l $NOBODY
 check "send of a device that cannot migrate" says 2 "does not support migration" \
 	vfmig send l "$PLAIN"
@@ -110,12 +111,12 @@ monitor2=$!
 wait_for 20 test -s /tmp/monitor.ready
 wait_for 20 test -s /tmp/monitor2.ready
 
-# A source waits for its destination's verdict: so it is busy until recv comes.
+# A source waits until its destination is ready: so it is busy until recv comes.
 vfmig device hook "$A"
 knob "${DEVS[0]}" state_size 1234567
 vfmig send out "$A" -j >/tmp/send.json 2>/tmp/send.err &
 sender=$!
-wait_for 20 session_reached quiesced
+wait_for 20 session_is source
 busy=$(vfmig link show out -j | jq .session)
 check "a busy link is shown as such" prints '.state == "busy" and .session > 0' \
 	vfmig link show out -j

@@ -37,7 +37,7 @@ stage_reached()
 	case $1 in
 	alone)
 		if [[ $VICTIM == send ]]; then
-			wait_for 20 session_reached quiesced
+			wait_for 20 session_is source
 		else
 			on b wait_for 20 session_reached ready
 		fi ;;

@@ -71,8 +71,8 @@ LIBRARY+="; $(declare -f knobs_fresh); MIB=$MIB"
 
 devices_setup
 ALL=("${DEVS[@]}")
-knobs "${ALL[0]}" precopy=1
-knobs "${ALL[1]}" precopy=1
+both knobs "${ALL[0]}" precopy=1
+both knobs "${ALL[1]}" precopy=1
 check "a link" link_up 6
 
 DEVS=("${ALL[@]:0:2}")

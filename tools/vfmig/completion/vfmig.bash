@@ -45,6 +45,7 @@ _vfmig_arguments()
 	local set="--max-parallel --claim-timeout --allow-no-p2p $common"
 	local transfer="--exec --staging --timeout --no-verdict --verify --no-p2p --shared --progress $common"
 	local precopy="--precopy --downtime-limit --precopy-time --precopy-rounds --weight"
+	local check="--ready-timeout --shared --verify --no-p2p $common"
 
 	case $1/$2 in
 	device/show | device/hook | device/unhook | device/probe)
@@ -72,9 +73,11 @@ _vfmig_arguments()
 	session/timeline)
 		_vfmig_reply "$(_vfmig_sessions) --svg $common" ;;
 	send/*)
-		_vfmig_reply "$(_vfmig_links) $(_vfmig_devices) $precopy $transfer" ;;
+		_vfmig_reply "$(_vfmig_links) $(_vfmig_devices) --no-check --ready-timeout $precopy $transfer" ;;
+	check/*)
+		_vfmig_reply "$(_vfmig_links) $(_vfmig_devices) $check" ;;
 	recv/*)
-		_vfmig_reply "$(_vfmig_links) $(_vfmig_devices) --memory --ready-file --max-queued-bytes --max-spill $transfer" ;;
+		_vfmig_reply "$(_vfmig_links) $(_vfmig_devices) --memory --ready-file --max-queued-bytes --max-spill --max-state $transfer" ;;
 	monitor/*)
 		_vfmig_reply "--ready-file $common" ;;
 	*)
@@ -112,7 +115,8 @@ _vfmig()
 	--on | --to)
 		_vfmig_reply "tcp: mptcp: unix: vsock:local: vsock:host: vsock:any:"
 		return ;;
-	--downtime-limit | --precopy-time | --precopy-rounds | --max-queued-bytes | --max-spill)
+	--downtime-limit | --precopy-time | --precopy-rounds | --ready-timeout | \
+	--max-queued-bytes | --max-spill | --max-state)
 		return ;;
 	--exec | --staging | --timeout | --channels | --max-parallel | --claim-timeout | \
 	--tls-peer)
@@ -125,7 +129,7 @@ _vfmig()
 
 	case ${#words[@]}/${words[0]-} in
 	0/*)
-		_vfmig_reply "device set link session send recv monitor help --json --help --version" ;;
+		_vfmig_reply "device set link session send check recv monitor help --json --help --version" ;;
 	1/device)
 		_vfmig_reply "list show hook unhook probe help --json --help" ;;
 	1/set)

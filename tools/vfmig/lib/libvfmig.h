@@ -166,10 +166,23 @@ VFMIG_API int vfmig_set_state(int fd, uint32_t flags, uint32_t target,
  *
  * Returns when the movers run. Wait for milestones afterwards. With
  * VFIO_MIGMUX_SAVE_PRECOPY the devices go on running; a second call without that
- * flag, and with 0 for @staging, is the switchover.
+ * flag, and with 0 for @staging, is the switchover. With VFIO_MIGMUX_SAVE_READY nothing
+ * moves, and the destination is asked; see vfmig_peer_info().
  */
 VFMIG_API int vfmig_save(int fd, uint32_t flags, uint32_t recover,
 			 uint32_t timeout_ms, uint64_t staging);
+
+/**
+ * vfmig_peer_info() - source: what the destination has said of itself
+ * @fd: session, after VFIO_MIGMUX_MILESTONE_PEER_READY
+ * @info: filled in; its nr_devices says how many devices the destination has
+ * @devices: array, or NULL with @nr 0
+ * @nr: room in @devices
+ *
+ * Return: 0; -ENODATA before that milestone.
+ */
+VFMIG_API int vfmig_peer_info(int fd, struct vfio_migmux_peer_info *info,
+			      struct vfio_migmux_peer_device *devices, uint32_t nr);
 
 /**
  * vfmig_precopy_info() - source, in pre-copy: what is left to be sent
@@ -203,11 +216,13 @@ VFMIG_API int vfmig_load(int fd, uint32_t flags, uint32_t recover,
  * @max_queued: bytes of it for each device; 0 is all
  * @max_spill: bytes beyond it, with shared channels only; 0 is as much as @staging,
  *	VFIO_MIGMUX_NO_SPILL none
+ * @max_state: bytes of state that are taken of a device; 0 is any
  */
 struct vfmig_load_limits {
 	uint64_t staging;
 	uint64_t max_queued;
 	uint64_t max_spill;
+	uint64_t max_state;
 };
 
 /**

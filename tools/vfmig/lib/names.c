@@ -36,6 +36,7 @@ static const char * const phase_names[VFIO_MIGMUX_NR_PHASES] = {
 static const char * const milestone_names[] = {
 	"batch", "ready", "quiesced", "stopped", "sent", "loaded",
 	"handed_over", "failed", "ended", "precopy", "precopy_acked",
+	"peer_ready",
 };
 
 const char *vfmig_state_name(uint32_t state)

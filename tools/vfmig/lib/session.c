@@ -158,6 +158,17 @@ int vfmig_precopy_info(int fd, struct vfio_migmux_precopy_info *info,
 	return call(fd, VFIO_MIGMUX_PRECOPY_INFO, info);
 }
 
+int vfmig_peer_info(int fd, struct vfio_migmux_peer_info *info,
+		    struct vfio_migmux_peer_device *devices, uint32_t nr)
+{
+	memset(info, 0, sizeof(*info));
+	info->argsz = sizeof(*info);
+	info->device_size = sizeof(*devices);
+	info->nr_devices = nr;
+	info->devices = (uintptr_t)devices;
+	return call(fd, VFIO_MIGMUX_PEER_INFO, info);
+}
+
 int vfmig_load(int fd, uint32_t flags, uint32_t recover, uint32_t timeout_ms,
 	       uint64_t staging)
 {
@@ -177,6 +188,7 @@ int vfmig_load_limited(int fd, uint32_t flags, uint32_t recover, uint32_t timeou
 		.staging = limits->staging,
 		.max_queued = limits->max_queued,
 		.max_spill = limits->max_spill,
+		.max_state = limits->max_state,
 	};
 
 	return call(fd, VFIO_MIGMUX_LOAD, &arg);

@@ -54,6 +54,7 @@ int main(int argc, char **argv)
 	test_fetch();
 	test_timeline();
 	test_precopy();
+	test_compare();
 	test_output();
 	test_lib();
 	test_connect();

@@ -14,6 +14,7 @@ void test_set(void);
 void test_fetch(void);
 void test_timeline(void);
 void test_precopy(void);
+void test_compare(void);
 void test_output(void);
 void test_lib(void);
 void test_connect(void);

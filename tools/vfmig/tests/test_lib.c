@@ -18,7 +18,7 @@ static void test_names(void)
 		    "name of the last phase");
 	test_result(!strcmp(vfmig_phase_name(VFIO_MIGMUX_NR_PHASES), "unknown"),
 		    "name of no phase");
-	test_result(!strcmp(vfmig_milestone_name(10), "precopy_acked"),
+	test_result(!strcmp(vfmig_milestone_name(11), "peer_ready"),
 		    "name of the last milestone");
 	test_result(!strcmp(vfmig_milestone_name(31), "unknown"), "name of no milestone");
 }
