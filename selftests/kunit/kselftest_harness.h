@@ -105,6 +105,7 @@ static inline void migmux_kunit_add(void (*run)(struct kunit *), const char *nam
 #define EXPECT_EQ(want, seen)	MIGMUX_KUNIT_COMPARE(want, ==, seen, MIGMUX_KUNIT_STAY)
 #define EXPECT_NE(want, seen)	MIGMUX_KUNIT_COMPARE(want, !=, seen, MIGMUX_KUNIT_STAY)
 #define EXPECT_LT(want, seen)	MIGMUX_KUNIT_COMPARE(want, <, seen, MIGMUX_KUNIT_STAY)
+#define EXPECT_LE(want, seen)	MIGMUX_KUNIT_COMPARE(want, <=, seen, MIGMUX_KUNIT_STAY)
 #define EXPECT_GT(want, seen)	MIGMUX_KUNIT_COMPARE(want, >, seen, MIGMUX_KUNIT_STAY)
 #define EXPECT_TRUE(seen)	EXPECT_NE(0, !!(seen))
 #define EXPECT_FALSE(seen)	EXPECT_EQ(0, !!(seen))
