@@ -28,8 +28,9 @@ kbuild = $(submake) -C $(KDIR) \
 	$(if $(shell command -v pahole),,CONFIG_DEBUG_INFO_BTF_MODULES=)
 
 .PHONY: all module migsim tools unit install install-module install-tools clean
-.PHONY: style generate check check-debug check-qemu fuzz soak demo bench vm-build vm-tests \
-	vm-qemu check-llvm kunit debug-kernel test-deps farm need-kdir need-libs help
+.PHONY: style generate check check-debug check-qemu fuzz soak demo \
+	bench vm-build vm-tests vm-qemu check-llvm kunit debug-kernel coverage trust-report \
+	test-deps farm need-kdir need-libs help
 
 all: module tools
 
@@ -140,6 +141,16 @@ check: vm-tests
 check-debug:
 	+@$(submake) check KERNEL=debug
 
+# What of kernel/ has run in the debug kernel, in all runs since the sources changed last.
+coverage:
+	@selftests/trust/coverage
+	@mkdir -p $(BUILD)/coverage
+	@selftests/trust/coverage missed >$(BUILD)/coverage/missed.txt
+	@echo "what never ran is listed in $(BUILD)/coverage/missed.txt"
+
+trust-report:
+	@selftests/trust/report
+
 # Stock QEMU in a test host. ROUNDS= and more (see its qemu.sh) come from the environment.
 vm-qemu: vm-build
 	@$(VM)/deps qemu
@@ -148,19 +159,22 @@ vm-qemu: vm-build
 check-qemu: vm-qemu
 	@selftests/qemu/check
 
-# FUZZ_SECONDS= for each fuzzer, and FUZZ_SEED= for those in a test host. ONLY= of wire,
+# FUZZ_SECONDS= for each fuzzer, and FUZZ_SEED= for those in a test host, which with
+# KERNEL=debug is one where programs of ioctls are guided by what they reach. ONLY= of wire,
 # reply, gather and host.
 fuzz: vm-tests
 	@$(VM)/deps fuzz
 	+@$(submake) -s -C selftests/fuzz OUTPUT=$(BUILD)/fuzz
-	@selftests/fuzz/fuzz $(ONLY)
+	@KERNEL=$(KERNEL) selftests/fuzz/fuzz $(ONLY)
 
-# SECONDS= of storms, and KILLS= before them; STORM_SEED= repeats a run.
+# SECONDS= of storms, and KILLS= before them; STORM_SEED= repeats a run. In the stock kernel,
+# or the debug one.
 soak: SECONDS ?= 1800
 soak: KILLS ?= 500
 soak: vm-tests
-	@$(VM)/run --timeout $$(($(SECONDS) + 3 * $(KILLS) + 300)) --env STORM_SECONDS=$(SECONDS) \
-		--env KILLS=$(KILLS) --env STORM_SEED=$(STORM_SEED) selftests/fuzz/storm.sh
+	@$(VM)/run --kernel $(KERNEL) --timeout $$(($(SECONDS) + 3 * $(KILLS) + 300)) \
+		--env STORM_SECONDS=$(SECONDS) --env KILLS=$(KILLS) \
+		--env STORM_SEED=$(STORM_SEED) --record soak selftests/fuzz/storm.sh
 
 # DEVICES=, STATE_MIB=, MS_PER_MIB= and ARC_MS= reach it as make was given them.
 demo: vm-build
@@ -191,6 +205,8 @@ help:
 	@echo 'make unit        the tests that need no VM'
 	@echo 'make fuzz        the fuzzers, a minute each (FUZZ_SECONDS=, FUZZ_SEED=, ONLY=)'
 	@echo 'make soak        migrations in kills, resets, cut links and limits (SECONDS=, KILLS=)'
+	@echo 'make coverage    lines of kernel/ that ran in the debug kernel'
+	@echo 'make trust-report a table of what the last runs of all of these have found'
 	@echo 'make bench       measure'
 	@echo 'make style       all style checks'
 	@echo 'make generate    write the files generated from the netlink spec'

@@ -35,6 +35,8 @@
  *
  * Only the first failure counts, and none after the devices are handed over.
  *
+ * The caller has a reference, or is one of those that the close waits for after end_work.
+ *
  * Context: sleeps; movers may call it.
  */
 void migmux_session_fail(struct migmux_session *s, int error, u32 device,
@@ -70,6 +72,9 @@ void migmux_session_fail(struct migmux_session *s, int error, u32 device,
 	migmux_session_milestone(s, VFIO_MIGMUX_MILESTONE_FAILED);
 	migmux_session_get(s);		/* end_work puts it */
 	queue_work(system_unbound_wq, &s->end_work);
+	/* who was told that it failed may be closing it already */
+	WRITE_ONCE(s->ending, true);
+	wake_up_all(&s->wq);
 }
 
 /**
@@ -255,13 +260,17 @@ void migmux_session_close(struct migmux_session *s)
 	if (!done)
 		migmux_session_fail(s, -ECANCELED, VFIO_MIGMUX_INDEX_NONE,
 				    VFIO_MIGMUX_INDEX_NONE, "the session was closed");
+	/* a failure that came before ours is told first, and then queues its work */
+	wait_event(s->wq, !READ_ONCE(s->failed) || READ_ONCE(s->ending));
 	flush_work(&s->end_work);
 	/* nothing runs any more but a batch after the handing over, and idle movers */
 	migmux_batch_cancel(s, -ECANCELED);
 	wait_event(s->wq, !migmux_batch_running(s));
 	migmux_session_stop_movers(s);
 	migmux_dma_stop(s);
+	/* a device that goes may have begun the end only now */
 	flush_work(&s->gone_work);
+	flush_work(&s->end_work);
 	migmux_session_rest(s);
 	migmux_spill_drop(s);
 	if (s->staging || migmux_dma_unfinished(s)) {

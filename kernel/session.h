@@ -84,6 +84,7 @@ struct net;
  * @weights: source: sum over the devices that still read
  * @spilled: destination: bytes beyond staging
  * @failed: the session fails: no mover starts another step, no arc begins
+ * @ending: after a failure end_work is queued
  * @ended: after a failure everything has stopped
  * @nr_quiesced: source: devices in a P2P state or beyond
  * @nr_stopped: source: devices in STOP or beyond
@@ -146,6 +147,7 @@ struct migmux_session {
 	u32 weights;
 	u64 spilled;
 	bool failed;
+	bool ending;
 	bool ended;
 	u32 nr_quiesced;
 	u32 nr_stopped;

@@ -20,8 +20,19 @@ export FUZZ_SECONDS="${FUZZ_SECONDS:-10}"
 set -- ${FUZZERS:-netlink_fuzz ioctl_fuzz frame_fuzz}
 ktap_plan $(($# + 1))
 for f; do
-	{ "$f" 2>&1; echo "$?" >/tmp/rc; } | awk '{ print "    " $0; fflush() }'
+	{ "$f" 2>&1; echo "$?" >/tmp/rc; } | tee -a /tmp/fuzz.out | awk '{ print "    " $0; fflush() }'
 	result "$(cat /tmp/rc)" "$f"
 done
+# number NAME FORMAT: a figure, from the line of that format, its number being "N".
+number()
+{
+	value=$(sed -n "s/^# ${2%%N*}\([0-9]*\)${2#*N}.*/\1/p" /tmp/fuzz.out | tail -n 1)
+	[ -z "$value" ] || figure "$1" "$value"
+}
+number netlink_requests "N requests, "
+number ioctl_programs "N programs, [0-9]* ioctls"
+number ioctl_points "N points of the module reached"
+number frame_migrations "N migrations, "
+number frame_messages "[0-9]* migrations, N messages touched"
 check "the module can be unloaded" rmmod vfio_migmux
 ktap_exit

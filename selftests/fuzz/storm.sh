@@ -289,8 +289,9 @@ echo "# STORM_SEED=$SEED"
 check "cgroups" cgroups_setup
 
 { KILLS=${KILLS:-50} FUZZ_SEED=$SEED kill_storm 2>&1; echo $? >/tmp/rc; } |
-	awk '{ print "    " $0; fflush() }'
+	tee /tmp/kills.out | awk '{ print "    " $0; fflush() }'
 result "$(cat /tmp/rc)" "kill_storm"
+figure kills "$(sed -n 's/^# \([0-9]*\) kills survived.*/\1/p' /tmp/kills.out)"
 
 failed='' rounds=0
 end=$(($(now_ms) + SECONDS_ALL * 1000))
@@ -304,6 +305,8 @@ if [[ $failed ]]; then
 else
 	ok "storms"
 fi
+figure rounds $rounds
+figure seconds "$SECONDS_ALL"
 for kind in "${!COUNT[@]}"; do
 	echo "# $kind: ${COUNT[$kind]}"
 done

@@ -38,6 +38,13 @@ stage()
 	fi
 }
 
+# stages_record NAME KERNEL [KEY VALUE]...: keep the results for "make trust-report".
+stages_record()
+{
+	"${BASH_SOURCE[0]%/*}/../trust/record" "$1" "$2" passed $stages_passed \
+		failed $stages_failed skipped $stages_skipped "${@:3}"
+}
+
 # Fails if anything has.
 stages_end()
 {

@@ -67,6 +67,12 @@ objects_balance()
 	wait_for 20 objects_alive || objects_alive
 }
 
+# How many were made.
+objects_seen()
+{
+	grep -c 'migmux_object_create:' $LIFE/trace
+}
+
 host_unload()
 {
 	local module
