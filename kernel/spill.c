@@ -124,16 +124,16 @@ int migmux_spill_take(struct migmux_channel *ch, struct migmux_frame **spilled,
 {
 	struct migmux_session *s = ch->session;
 	struct migmux_frame *frame;
+	const char *why;
 	int err = 0;
 
 	frame = spilled_create(ch);
 	if (IS_ERR(frame)) {
 		err = PTR_ERR(frame);
+		why = err == -ENOSPC ? ": all sessions hold what staging_total_mib allows" : "";
 		migmux_session_fail(s, err, ch->carries->index, ch->id,
 				    "no memory for a frame of %s that came too early%s",
-				    ch->carries->idstr, err == -ENOSPC ?
-				    ": all sessions together hold what the module parameter staging_total_mib allows" :
-				    "");
+				    ch->carries->idstr, why);
 		return err;
 	}
 	spin_lock(&s->lock);

@@ -360,7 +360,7 @@ TEST_F(vmm, there_and_back)
  * STOP, before who took it to RESUMING has looked again. It must stay there: taken to
  * RESUMING once more it would forget all. Once in some hundred times it was.
  */
-TEST_F(vmm, loaded_at_once)
+TEST_F_TIMEOUT(vmm, loaded_at_once, 150)
 {
 	const struct arc *arc;
 	struct arc arcs[64];

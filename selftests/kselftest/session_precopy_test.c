@@ -217,7 +217,7 @@ TEST_F(precopy, rounds)
  * The switchover comes while a device that never has nothing to give is being read in
  * small pieces: the stream goes on where it was.
  */
-TEST_F(precopy, busy)
+TEST_F_TIMEOUT(precopy, busy, 150)
 {
 	int i, j;
 

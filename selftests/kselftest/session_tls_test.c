@@ -388,7 +388,7 @@ static long leave(struct _test_data_tls *self)
 }
 
 /* The last record is long, and each ends at another place in the socket's memory. */
-TEST_F(tls, sent_is_sent)
+TEST_F_TIMEOUT(tls, sent_is_sent, 150)
 {
 	const size_t heads = sizeof(struct peer_init) + sizeof(struct peer_frame);
 	size_t size;
