@@ -62,6 +62,13 @@ static inline bool migmux_compat_is_precopy_v2(const struct vfio_device *vdev)
 #define MIGMUX_COMPAT_MATCH_TOKEN	.match_token_uuid = vfio_pci_core_match_token_uuid,
 #endif
 
+/* What VFIO asks for a device's regions since 6.19, where it asked the ioctl op. */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 19, 0)
+#define MIGMUX_COMPAT_REGION_INFO
+#else
+#define MIGMUX_COMPAT_REGION_INFO	.get_region_info_caps = vfio_pci_ioctl_get_region_info,
+#endif
+
 /*
  * Map a BAR of a vfio-pci device that is enabled, for the simulated driver: once a
  * function of its own, in 7.3 enabling does it, and all that is left is to ask how it

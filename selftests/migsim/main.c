@@ -253,6 +253,7 @@ static const struct vfio_device_ops migsim_ops = {
 	.request = vfio_pci_core_request,
 	.match = vfio_pci_core_match,
 	MIGMUX_COMPAT_MATCH_TOKEN
+	MIGMUX_COMPAT_REGION_INFO
 	.bind_iommufd = vfio_iommufd_physical_bind,
 	.unbind_iommufd = vfio_iommufd_physical_unbind,
 	.attach_ioas = vfio_iommufd_physical_attach_ioas,
