@@ -28,7 +28,7 @@ kbuild = $(submake) -C $(KDIR) \
 	$(if $(shell command -v pahole),,CONFIG_DEBUG_INFO_BTF_MODULES=)
 
 .PHONY: all module migsim tools unit install install-module install-tools clean
-.PHONY: style generate check check-debug check-qemu fuzz soak demo \
+.PHONY: style generate check check-debug check-faults check-qemu fuzz soak demo \
 	bench vm-build vm-tests vm-qemu check-llvm kunit debug-kernel coverage trust-report \
 	test-deps farm need-kdir need-libs help
 
@@ -141,6 +141,16 @@ check: vm-tests
 check-debug:
 	+@$(submake) check KERNEL=debug
 
+# All failures that the debug kernel can inject into the module. FAULTS= names some of what
+# is swept; FAULT_STEP= and FAULT_SECONDS= take less of it (see faults.sh).
+check-faults: FAULT_STEP ?= 1
+check-faults: FAULT_SECONDS ?= 0
+check-faults:
+	+@$(submake) vm-tests KERNEL=debug
+	@$(VM)/run --kernel debug --timeout 7200 --env FAULTS="$(FAULTS)" \
+		--env FAULT_STEP=$(FAULT_STEP) --env FAULT_SECONDS=$(FAULT_SECONDS) \
+		--record check-faults faults.sh
+
 # What of kernel/ has run in the debug kernel, in all runs since the sources changed last.
 coverage:
 	@selftests/trust/coverage
@@ -205,6 +215,7 @@ help:
 	@echo 'make unit        the tests that need no VM'
 	@echo 'make fuzz        the fuzzers, a minute each (FUZZ_SECONDS=, FUZZ_SEED=, ONLY=)'
 	@echo 'make soak        migrations in kills, resets, cut links and limits (SECONDS=, KILLS=)'
+	@echo 'make check-faults each call of the module that can fail does, in turn (FAULTS=)'
 	@echo 'make coverage    lines of kernel/ that ran in the debug kernel'
 	@echo 'make trust-report a table of what the last runs of all of these have found'
 	@echo 'make bench       measure'

@@ -13,6 +13,8 @@
 #include <linux/list.h>
 #include <linux/mutex.h>
 #include <linux/net.h>
+#include <linux/poll.h>
+#include <linux/sched.h>
 #include <linux/slab.h>
 #include <net/inet_connection_sock.h>
 #include <net/sock.h>
@@ -256,6 +258,28 @@ void migmux_channel_try(struct migmux_channel *ch, enum migmux_channel_flags fla
 }
 
 /**
+ * migmux_channel_refused() - the socket took nothing that it was given
+ * @ch: the channel
+ *
+ * One that is full wakes the mover when there is room again. TCP that has room, but found
+ * no memory, says the same and wakes nobody, unless something is on its way that the
+ * peer will acknowledge: then the mover tries again, a tick later or when it is woken.
+ *
+ * Context: the channel's mover, or nobody else uses it. Sleeps.
+ */
+void migmux_channel_refused(struct migmux_channel *ch)
+{
+	if (!(vfs_poll(ch->file, NULL) & EPOLLOUT))
+		return;
+	set_current_state(TASK_INTERRUPTIBLE);
+	/* room that came just now has set it, and woken us before we slept */
+	if (!test_bit(MIGMUX_CHANNEL_WRITABLE, &ch->flags))
+		schedule_timeout(1);
+	__set_current_state(TASK_RUNNING);
+	set_bit(MIGMUX_CHANNEL_WRITABLE, &ch->flags);
+}
+
+/**
  * migmux_channel_await() - say how much the mover waits for
  * @ch: the channel; its mover calls
  * @bytes: how much must have come before it is worth to wake the mover, not 0
@@ -338,6 +362,8 @@ int migmux_channel_reply(struct migmux_channel *ch, const void *buf, u32 size)
 
 	migmux_channel_try(ch, MIGMUX_CHANNEL_WRITABLE);
 	ret = kernel_sendmsg(ch->sock, &msg, &vec, 1, vec.iov_len);
+	if (ret == -EAGAIN)
+		migmux_channel_refused(ch);
 	if (ret < 0 && ret != -EINTR)
 		return ret;
 	set_bit(MIGMUX_CHANNEL_WRITABLE, &ch->flags);

@@ -122,13 +122,15 @@ static void note_block(struct migmux_channel *ch, const struct migmux_frame *fra
 
 /*
  * A peer that refuses what we send says why before it closes, so with a verdict
- * to come a broken socket is read to its end first. If it has come, nothing will.
+ * to come a broken socket is read to its end first. If it has come, nothing will. Nor if
+ * it is for want of memory that we cannot send: of that the peer knows nothing.
  */
 static void broken(struct migmux_channel *ch, int err)
 {
 	struct migmux_session *s = ch->session;
+	const bool ours = err == -ENOMEM || err == -ENOBUFS;
 
-	if (s->verdict && ch->init_sent && !ch->verdict) {
+	if (s->verdict && ch->init_sent && !ch->verdict && !ours) {
 		ch->send_error = err;
 		ch->have = 0;
 		spin_lock(&s->lock);
@@ -221,6 +223,8 @@ static ssize_t send_some(struct migmux_channel *ch)
 	/* a signal came while TLS was busy: the mover's loop sees to it */
 	if (n > 0 || n == -EINTR)
 		set_bit(MIGMUX_CHANNEL_WRITABLE, &ch->flags);
+	if (n == -EAGAIN)
+		migmux_channel_refused(ch);
 	if (n == -EAGAIN || n == -EINTR)
 		return 0;
 	if (n > 0) {

@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The first, second, third ... call of the module that can fail does: until a run ends in
+ * which none was left to fail. After each the failure is an errno and, from a session, a
+ * text; devices are where the session says; what was begun can be taken back, the devices
+ * run, and without a failure the same works. Wants a kernel with fault injection; the
+ * script looks for splats and leaks.
+ *
+ * FAULTS names some of the runs. FAULT_STEP takes every so manieth call only, from one on
+ * that FAULT_START says or the clock; and with FAULT_SECONDS each sweep has its share of
+ * that time, and says where it was when it was over.
+ */
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "fault_runs.h"
+#include "guest.h"
+#include "inject.h"
+#include "vfio.h"
+
+enum {
+	MAX_POINTS = 20000,
+	/* calls of several tasks come in any order: an end is one when it comes again */
+	ENDS = 3,
+};
+
+static unsigned int step, start;
+static __u64 deadline;		/* of now_ms(), 0: none */
+static unsigned long all_points, all_failed;
+
+struct tally {
+	unsigned int points, failed, ends;
+};
+
+/* Without a failure it works. */
+static int works(const struct run *run)
+{
+	int ret = devices_run() ?: run->run();
+
+	run->undo();
+	return ret ?: devices_run();
+}
+
+/*
+ * What was armed and has not come does come, and calls are counted from there again: with
+ * the @n-th run, unless there is no such call at all.
+ */
+static int recount(const struct run *run, enum inject what, unsigned int n)
+{
+	while (n-- && !inject_done(what)) {
+		run->run();
+		run->undo();
+		if (devices_run())
+			return -EIO;
+	}
+	return 0;
+}
+
+/* One run with the @n-th call failing. */
+static int point(const struct run *run, enum inject what, unsigned int n, struct tally *tally)
+{
+	bool done;
+	int err, ret;
+
+	ret = inject_arm(what, n);
+	if (ret)
+		return ret;
+	err = run->run();
+	done = inject_done(what);
+	if (!done && !err && what != INJECT_TASK) {
+		run->undo();
+		ret = recount(run, what, n);
+	}
+	inject_disarm(what);
+	if (ret)
+		return ret;
+	if (err && !done)
+		printf("# nothing was made to fail\n");
+	else if (err && run->check)
+		ret = run->check(err);
+	run->undo();
+	if (!ret && err && !done)
+		ret = err;
+	ret = ret ?: works(run);
+	if (ret) {
+		printf("# %s, %s, call %u: error %d, and then %d\n", run->name,
+		       inject_name[what], n, err, ret);
+		return ret < 0 ? ret : -EIO;
+	}
+	tally->points += done;
+	tally->failed += done && err;
+	tally->ends = done ? 0 : tally->ends + 1;
+	return 0;
+}
+
+/* Until when a sweep may go on, of @left that are to come: each has its share. */
+static __u64 share(unsigned int left)
+{
+	__u64 now = now_ms();
+
+	return !deadline ? 0 : deadline > now ? now + (deadline - now) / left : now;
+}
+
+static int sweep(const struct run *run, enum inject what, unsigned int left)
+{
+	const unsigned int ends = what == INJECT_TASK ? 1 : ENDS;
+	const __u64 until = share(left);
+	struct tally tally = { 0 };
+	unsigned int n = 1;
+	int ret = 0;
+
+	/* the first in any case: it tells whether there is one */
+	while (!ret && tally.ends < ends && n < MAX_POINTS) {
+		ret = point(run, what, n, &tally);
+		if (n == 1 && !tally.points)
+			break;
+		n = n == 1 && start > 1 ? start : n + step;
+		if (until && now_ms() > until)
+			break;
+	}
+	printf("# %s, %s: %u points, %u of them failed the run%s\n", run->name,
+	       inject_name[what], tally.points, tally.failed,
+	       ret || tally.ends ? "" : ", and it had more");
+	all_points += tally.points;
+	all_failed += tally.failed;
+	if (!ret && (n >= MAX_POINTS || (!tally.points && what <= INJECT_SLAB)))
+		ret = -ERANGE;	/* no end, or nothing at all */
+	return ret;
+}
+
+static bool wanted(const char *name)
+{
+	const char *list = getenv("FAULTS"), *at = list ? strstr(list, name) : NULL;
+	char next = at ? at[strlen(name)] : 0;
+
+	if (!list || !*list)
+		return true;
+	return at && (at == list || at[-1] == ' ') && (!next || next == ' ');
+}
+
+static bool has_sweep(const struct run *run, enum inject what)
+{
+	return wanted(run->name) && inject_has(what) && (run->tasks || what == INJECT_TASK);
+}
+
+int main(void)
+{
+	const __u64 seconds = env_number("FAULT_SECONDS", 0);
+	unsigned int failed = 0, left = 0;
+	size_t i;
+	int what, ret;
+
+	setlinebuf(stdout);
+	step = env_number("FAULT_STEP", 1) ?: 1;
+	start = env_number("FAULT_START", time(NULL) % step + 1) ?: 1;
+	ret = runs_begin();
+	if (ret) {
+		printf("1..0 # SKIP no devices or no module: %d\n", ret);
+		return 4;
+	}
+	ret = inject_open();
+	if (ret) {
+		printf("1..0 # SKIP this kernel injects no failures: %d\n", ret);
+		return 4;
+	}
+	for (i = 0; i < nr_runs; i++)
+		for (what = 0; what < NR_INJECT; what++)
+			left += has_sweep(&runs[i], what);
+	printf("1..%zu\n# FAULT_STEP=%u FAULT_START=%u\n", nr_runs, step, start);
+	deadline = seconds ? now_ms() + 1000 * seconds : 0;
+	for (i = 0; i < nr_runs; i++) {
+		if (!wanted(runs[i].name)) {
+			printf("ok %zu %s # SKIP not asked for\n", i + 1, runs[i].name);
+			continue;
+		}
+		ret = works(&runs[i]);
+		for (what = 0; what < NR_INJECT && !ret; what++)
+			if (has_sweep(&runs[i], what))
+				ret = sweep(&runs[i], what, left--);
+		failed += !!ret;
+		printf("%s %zu %s\n", ret ? "not ok" : "ok", i + 1, runs[i].name);
+	}
+	runs_end();
+	if (module_wait_unused())
+		failed++;
+	printf("# total: %lu points, %lu failed the run\n", all_points, all_failed);
+	return !!failed;
+}

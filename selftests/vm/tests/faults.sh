@@ -1,0 +1,64 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-only
+# vm: --devices 4 --timeout 600
+# kernel: debug
+#
+# Calls of the module that can fail do, one after the other: see fault_sweep.c. By default
+# one in FAULT_STEP (11) of them, for FAULT_SECONDS (150); FAULTS names some of what is swept.
+# With FAULT_STEP=1 and FAULT_SECONDS=0 it is all: "make check-faults".
+
+. /lib/migmux/ktap.sh
+. /lib/migmux/hosts.sh
+
+MARK="vfio_migmux test: failures begin"
+LOG=/tmp/kmsg
+
+# The kernel says of some allocations that failed, with a call trace, as of a bug. So the
+# console gets errors only, and the whole log is looked through here.
+log_begin()
+{
+	read -r LEVEL _ </proc/sys/kernel/printk
+	echo 4 >/proc/sys/kernel/printk
+	echo "$MARK" >/dev/kmsg
+	cat /dev/kmsg >$LOG &
+	READER=$!
+}
+
+log_end()
+{
+	sleep 1
+	kill $READER || { echo "the log was lost"; return 1; }
+	echo "$LEVEL" >/proc/sys/kernel/printk
+	sed "1,/$MARK/d" $LOG | grep -E -f /lib/migmux/splats |
+		grep -v -e 'Call Trace:' -e 'page allocation failure' >/tmp/splats
+	cat /tmp/splats
+	[ ! -s /tmp/splats ]
+}
+
+# The stack of the last call that was made to fail.
+last_stack()
+{
+	awk '/FAULT_INJECTION: forcing a failure/ { text = ""; lines = 60 }
+		lines-- > 0 { sub(/^[^;]*;/, ""); text = text $0 "\n" }
+		END { printf "%s", text }' $LOG | grep -v ' ? '
+}
+
+modprobe vfio_pci_migsim || skip_all "vfio_pci_migsim is not built"
+modprobe vfio_migmux || skip_all "vfio_migmux is not built"
+[ -d /sys/kernel/debug/failslab ] || skip_all "this kernel injects no failures"
+for bdf in $(edu_list); do
+	driver_bind vfio_pci_migsim "$bdf" || exit 1
+done
+export FAULTS="${FAULTS:-}" FAULT_STEP="${FAULT_STEP:-11}" FAULT_SECONDS="${FAULT_SECONDS:-150}"
+
+ktap_plan 3
+log_begin
+{ fault_sweep 2>&1; echo "$?" >/tmp/rc; } | tee /tmp/sweep | awk '{ print "    " $0; fflush() }'
+result "$(cat /tmp/rc)" "fault_sweep"
+[ "$(cat /tmp/rc)" = 0 ] || diag "$(last_stack)"
+check "the kernel had nothing to complain of" log_end
+figure step "$FAULT_STEP"
+figure points "$(sed -n 's/^# total: \([0-9]*\) points.*/\1/p' /tmp/sweep)"
+figure failed_runs "$(sed -n 's/^# total: [0-9]* points, \([0-9]*\) failed.*/\1/p' /tmp/sweep)"
+check "the module can be unloaded" rmmod vfio_migmux
+ktap_exit
