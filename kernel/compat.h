@@ -66,11 +66,11 @@ static inline bool migmux_compat_is_precopy_v2(const struct vfio_device *vdev)
 #define MIGMUX_COMPAT_MATCH_TOKEN	.match_token_uuid = vfio_pci_core_match_token_uuid,
 #endif
 
-/* Regions have been told of by an operation of their own since 6.19, see there. */
+/* What VFIO asks for a device's regions since 6.19, where it asked the ioctl op. */
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 19, 0)
 #define MIGMUX_COMPAT_REGION_INFO
 #else
-#define MIGMUX_COMPAT_REGION_INFO .get_region_info_caps = vfio_pci_ioctl_get_region_info,
+#define MIGMUX_COMPAT_REGION_INFO	.get_region_info_caps = vfio_pci_ioctl_get_region_info,
 #endif
 
 /*
