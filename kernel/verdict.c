@@ -286,6 +286,11 @@ void migmux_verdict_confirm(struct migmux_channel *ch)
 	ret = migmux_channel_reply(ch, ch->buf, size);
 	if (ret == -EAGAIN)
 		return;
+	/* for want of memory, of which the destination knows nothing: it still waits for it */
+	if (ret == -ENOMEM || ret == -ENOBUFS) {
+		migmux_channel_refused(ch);
+		return;
+	}
 	if (ret < 0)
 		ch->send_error = ret;
 	if (!channel_over(ch, ret == 1))
