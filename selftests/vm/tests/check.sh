@@ -230,5 +230,6 @@ check "recv is cancelled while send is in pre-copy" recv_cancelled
 check "the next one works" eval "transfer && devices_same"
 
 check "usage" says 1 "want a number|number" vfmig check --ready-timeout 0 "$LINK" "$(handles | head -n1)"
+link_down
 check "nothing is left" hosts_clean
 ktap_exit

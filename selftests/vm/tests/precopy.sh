@@ -175,5 +175,6 @@ check "the document says so, too" shows send '.precopy.switched_over == "aborted
 	.error == 71'
 
 check "usage" says 1 "want a number|number" vfmig send --precopy-rounds 0 "$LINK" "$(handles | head -n1)"
+link_down
 check "nothing is left" hosts_clean
 ktap_exit
