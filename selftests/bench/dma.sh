@@ -21,7 +21,7 @@ vdpa_make()
 
 	# loaded at boot, it takes addresses, and pins nothing
 	rmmod vdpa_sim_net vdpa_sim
-	modprobe vdpa_sim use_va=0 && modprobe vdpa_sim_net && modprobe vhost_vdpa &&
+	modprobe vdpa_sim use_va=0 max_iotlb_entries=65536 && modprobe vdpa_sim_net && modprobe vhost_vdpa &&
 		vdpa dev add name bench mgmtdev vdpasim_net || return 1
 	wait_for 30 eval 'ls -d /sys/bus/vdpa/devices/bench/vhost-vdpa-*'
 	path=$(echo /sys/bus/vdpa/devices/bench/vhost-vdpa-*)
