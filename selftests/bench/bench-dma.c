@@ -5,7 +5,7 @@
  *	bench-dma KIND MIB PIECE_MIB SOURCE... DESTINATION...
  *
  * Maps MIB of memory, twice: when the devices start, by one call, and ahead of time by a
- * session, which then loads the devices' state and starts them. KIND says by what: type1 or
+ * session, which loads the devices' state meanwhile, and then starts them. KIND says by what: type1 or
  * iommufd, the container that the devices are in; or the path of a vhost-vdpa device, which
  * they have nothing to do with. Prints a line
  *
@@ -149,7 +149,7 @@ static int turn(int fd, uint64_t *stall)
 	return ret;
 }
 
-static int ahead(int fd, const struct target *t, void *at, size_t size, size_t piece,
+static int ahead(int src, int fd, const struct target *t, void *at, size_t size, size_t piece,
 		 uint64_t *ns, uint64_t *stall)
 {
 	struct vfio_migmux_dma_range range = {
@@ -161,7 +161,8 @@ static int ahead(int fd, const struct target *t, void *at, size_t size, size_t p
 	int ret;
 
 	*ns = now();
-	ret = vfmig_dma_map(fd, t->fd, 0, piece, &range, 1, NULL);
+	ret = vfmig_dma_map(fd, t->fd, 0, piece, &range, 1, NULL) ?:
+	      vfmig_save(src, VFIO_MIGMUX_SAVE_VERDICT, VFIO_DEVICE_STATE_RUNNING, 0, 0);
 	while (!ret || ret == -ETIMEDOUT) {
 		ret = turn(fd, stall);
 		if (!ret)
@@ -220,13 +221,12 @@ static int sessions_make(const struct vfio_dev *from, const struct vfio_dev *to,
 	return ret;
 }
 
-static int start(int src, int dst, uint32_t n, uint64_t *left)
+static int start(int dst, uint32_t n, uint64_t *left)
 {
 	uint64_t called, started;
 	int ret;
 
-	ret = vfmig_save(src, VFIO_MIGMUX_SAVE_VERDICT, VFIO_DEVICE_STATE_RUNNING, 0, 0) ?:
-	      vfmig_wait(dst, VFIO_MIGMUX_MILESTONE_HANDED_OVER, 60000, NULL);
+	ret = vfmig_wait(dst, VFIO_MIGMUX_MILESTONE_HANDED_OVER, 60000, NULL);
 	called = now();
 	ret = ret ?: vfmig_set_state(dst, 0, VFIO_DEVICE_STATE_RUNNING,
 				     VFIO_MIGMUX_RECOVER_NONE, 0, NULL, NULL) ?:
@@ -252,8 +252,7 @@ static int measure(const struct vfio_set *set, const struct target *t, const cha
 	if (ret)
 		return fail("session", -ret);
 	ret = idle(dst, &idle_stall) || at_start(t, size, &whole) ||
-	      ahead(dst, t, at, size, piece, &early, &stall) ||
-	      start(src, dst, n, &left);
+	      ahead(src, dst, t, at, size, piece, &early, &stall) || start(dst, n, &left);
 	close(src);
 	close(dst);
 	if (ret || unmap(t, size))

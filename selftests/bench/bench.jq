@@ -93,10 +93,10 @@ def spread: { median: median, min: min, max: max, n: length };
    | { weight: .[0].weight, due: .[0].due, share: (map(.share) | spread),
        ratio: (map(.share / .due) | spread) }] as $shares
 | [$rows | map(select(.[0] == "dma")
-	| { kind: .[1], mib: (.[2] | tonumber), piece_mib: (.[3] | tonumber), kernel: .[9],
+	| { kind: .[1], mib: (.[2] | tonumber), piece_mib: (.[3] | tonumber), how: .[9],
 	    ms: (.[4:9] | map(tonumber / 1e6)) })
-   | group_by([.kernel, .kind, .mib, .piece_mib])[]
-   | { kernel: .[0].kernel, kind: .[0].kind, mib: .[0].mib, piece_mib: .[0].piece_mib,
+   | group_by([.how, .kind, .mib, .piece_mib])[]
+   | { how: .[0].how, kind: .[0].kind, mib: .[0].mib, piece_mib: .[0].piece_mib,
        at_start_ms: (map(.ms[0]) | median),
        ahead_ms: (map(.ms[1]) | median), left_ms: (map(.ms[2]) | median),
        left: (map(.ms[2] / .ms[0]) | spread), stall_ms: (map(.ms[3]) | median),

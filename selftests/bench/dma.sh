@@ -21,7 +21,8 @@ vdpa_make()
 
 	# loaded at boot, it takes addresses, and pins nothing
 	rmmod vdpa_sim_net vdpa_sim
-	modprobe vdpa_sim use_va=0 max_iotlb_entries=65536 && modprobe vdpa_sim_net && modprobe vhost_vdpa &&
+	modprobe vdpa_sim use_va=0 max_iotlb_entries=300000 && modprobe vdpa_sim_net &&
+		modprobe vhost_vdpa max_iotlb_entries=300000 &&
 		vdpa dev add name bench mgmtdev vdpasim_net || return 1
 	wait_for 30 eval 'ls -d /sys/bus/vdpa/devices/bench/vhost-vdpa-*'
 	path=$(echo /sys/bus/vdpa/devices/bench/vhost-vdpa-*)
@@ -30,7 +31,7 @@ vdpa_make()
 
 mapfile -t DEV < <(edu_list)
 move_host_setup || die "cannot set up the devices"
-move_host_knobs 1 10 0 || die "cannot set up the devices"
+move_host_knobs 4 40 0 || die "cannot set up the devices"
 ulimit -l unlimited
 kinds=(type1)
 ! modprobe iommufd 2>/dev/null || kinds+=(iommufd)

@@ -115,14 +115,15 @@ wire_print()
 dma_print()
 {
 	printf '\nMapping memory while 4 devices load their state, n = %d: median ms\n' "$DMA_N"
-	jq -r '.dma[] | [.kernel, .kind, .mib, .piece_mib, .at_start_ms, .ahead_ms, .left_ms,
+	jq -r '.dma[] | [.how, .kind, .mib, .piece_mib, .at_start_ms, .ahead_ms, .left_ms,
 		.left.median, .left.min, .left.max, .stall_ms, .idle_stall_ms] | @tsv' "$1" |
 		while read -r row; do
 			# shellcheck disable=SC2086 # words
-			printf '%s kernel, %-10s %5d MiB, pieces of %4d: at start %6.0f, ahead %6.0f, left %5.2f (%5.3f [%5.3f, %5.3f]); stall %5.1f, idle %5.1f\n' $row
+			printf '%-7s %-10s %5d MiB, pieces of %4d: at start %6.0f, ahead %6.0f, left %5.2f (%5.3f [%5.3f, %5.3f]); stall %5.1f, idle %5.1f\n' $row
 		done
 	echo "(left: until the first device started that was to; stall: the longest turn of a VMM's thread"
-	echo " while mapping went on, and while none did)"
+	echo " while mapping went on, and while none did; counted: in the stock kernel, a ns is an instruction"
+	echo " of either CPU, so what else the machine does is not in it; in the debug kernel n = $DEBUG_N)"
 }
 
 versus_print()

@@ -12,10 +12,12 @@ modprobe vfio_pci_migsim || skip_all "vfio_pci_migsim is not built"
 modprobe vfio_migmux || skip_all "vfio_migmux is not built"
 modprobe vfio_pci
 # without them the tests of vsock, TLS, CUSE, iommufd and vDPA skip; a vDPA simulator that was
-# loaded at boot takes addresses, and pins nothing; memory in pieces needs many entries
+# loaded at boot takes addresses, and pins nothing; memory in pieces needs many entries: 64 MiB, if
+# no two pages lie side by side, all that vhost-vdpa is given here
 rmmod vdpa_sim_net vdpa_sim 2>/dev/null
 modprobe vdpa_sim use_va=0 max_iotlb_entries=65536 2>/dev/null || :
-for module in vsock_loopback tls gcm ghash-generic crc32c_generic tipc cuse iommufd vdpa_sim_net vhost_vdpa; do
+modprobe vhost_vdpa max_iotlb_entries=16400 2>/dev/null || :
+for module in vsock_loopback tls gcm ghash-generic crc32c_generic tipc cuse iommufd vdpa_sim_net; do
 	modprobe $module || :
 done
 
