@@ -367,7 +367,7 @@ TEST_F(vdpa, memory_limit)
 }
 
 /* vhost-vdpa has an entry for each run of pages that lie side by side: here each page. */
-TEST_F(vdpa, too_many_pieces)
+TEST_F_TIMEOUT(vdpa, too_many_pieces, 150)
 {
 	struct vfio_migmux_dma_range r;
 	int fd, i, entries = 0;
