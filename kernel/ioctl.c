@@ -40,7 +40,8 @@ union args {
 /**
  * struct op - an ioctl
  * @cmd: its number
- * @size: size of its argument
+ * @size: size of its argument, and the least that a caller may pass: all structures are
+ *	as they were first. One that grows needs both here
  * @flags: flags that it knows
  * @anyone: whoever holds the file may call it
  * @out: the argument is copied back, also after an error
@@ -141,7 +142,7 @@ static long get_args(struct migmux_session *s, const struct op *op,
 		return migmux_session_refuse(s, -EINVAL, "argsz is %u, and %u at least is needed",
 					     *argsz, op->size);
 	if (*argsz > PAGE_SIZE)
-		return -E2BIG;
+		return migmux_session_refuse(s, -E2BIG, "argsz is %u, more than a page", *argsz);
 	err = copy_struct_from_user(args, op->size, uargs, *argsz);
 	if (err == -E2BIG)
 		migmux_session_refuse(s, err, "argsz is %u, and bytes after %u are not zero",

@@ -9,6 +9,7 @@
 
 #include "params.h"
 #include "session_fixture.h"
+#include "thread.h"
 
 #define CGROUPS	"/tmp/cgroup"
 #define CGROUP	CGROUPS "/vmm"
@@ -209,8 +210,12 @@ static void vmm_run(struct _test_data_cgroup *self, __u64 staging)
 	if (number_write(CGROUP "/cgroup.procs", getpid()))
 		_exit(1);
 	fd = session_open();
-	if (fd < 0 || load_with(fd, &self->vmm.dev[0], staging))
+	if (fd < 0 || load_with(fd, &self->vmm.dev[0], staging)) {
+		/* if it lives to tell */
+		session_says(fd, 0, "");
+		fflush(stdout);
 		_exit(2);
+	}
 	if (write(self->told[1], "+", 1) != 1)
 		_exit(3);
 	for (;;)
@@ -261,9 +266,71 @@ TEST_F(cgroup, is_killed_over_its_limit)
 	self->pid = 0;
 	EXPECT_EQ(0, number_write(PRINTK, level));
 	EXPECT_EQ(taint, tainted());
-	EXPECT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+	EXPECT_EQ(SIGKILL, status);
 	EXPECT_LE(1, number_read(CGROUP "/memory.events", "oom_kill "));
 	EXPECT_EQ(0, migration_works());
+}
+
+/* --- no memory for a confirmation --------------------------------------------------------- */
+
+static long oom_events(void)
+{
+	return number_read(CGROUP "/memory.events", "oom ");
+}
+
+/* A VMM that cannot be killed for want of memory saves, and hands over. */
+static void vmm_save(struct _test_data_cgroup *self, int sock)
+{
+	int fd;
+
+	if (number_write(CGROUP "/cgroup.procs", getpid()) ||
+	    number_write("/proc/self/oom_score_adj", -1000))
+		_exit(1);
+	fd = session_open();
+	if (fd < 0 || session_device_add(fd, self->vmm.dev[0].fd, "x", 0) ||
+	    session_channel_add(fd, sock, 0) ||
+	    session_save(fd, VFIO_MIGMUX_SAVE_VERDICT, RUNNING, MIB))
+		_exit(2);
+	_exit(session_wait(fd, M_HANDED_OVER, WAIT_MS) ? 3 : 0);
+}
+
+/* A socket that has no memory to send a confirmation is as good as before: it comes later. */
+TEST_F(cgroup, confirms_without_memory)
+{
+	const long level = number_read(PRINTK, NULL), taint = tainted();
+	const struct peer_verdict verdict = peer_verdict(0, "", "loaded");
+	struct peer_confirm confirm;
+	int i, status, sock[2];
+	char c, name[16];
+	long before;
+
+	ASSERT_EQ(0, peer_pair_unix(sock));
+	self->pid = fork();
+	if (!self->pid)
+		vmm_save(self, sock[0]);
+	close(sock[0]);
+	ASSERT_EQ(0, peer_drain(&sock[1], 1, 1));
+	ASSERT_EQ(0, thread_idle(self->pid, name));
+
+	ASSERT_EQ(0, number_write(PRINTK, 4));
+	ASSERT_EQ(0, number_write(CGROUP "/memory.max", 0));
+	before = oom_events();
+	ASSERT_EQ(0, peer_send(sock[1], &verdict, sizeof(verdict)));
+	for (i = 0; i < WAIT_MS && oom_events() == before; i++)
+		usleep(1000);
+	EXPECT_LT(before, oom_events());
+	EXPECT_EQ(-1, recv(sock[1], &c, 1, MSG_PEEK | MSG_DONTWAIT));
+	ASSERT_EQ(0, text_write(CGROUP "/memory.max", "max"));
+	ASSERT_EQ(0, peer_recv(sock[1], &confirm, sizeof(confirm)));
+	/* now the kernel has said all */
+	EXPECT_EQ(0, number_write(PRINTK, level));
+	EXPECT_EQ(taint, tainted());
+	EXPECT_EQ(PEER_CONFIRM_MAGIC, peer_get32(confirm.magic));
+	EXPECT_EQ(0, confirm.status);
+	close(sock[1]);
+	ASSERT_EQ(self->pid, waitpid(self->pid, &status, 0));
+	self->pid = 0;
+	EXPECT_EQ(0, status);
 }
 
 #define MOVERS_CHANNELS 6

@@ -14,6 +14,27 @@ static int lead(struct nl *nl, struct vmm *vmm, const struct step *step, __u32 t
 	       set_wait_starts(nl, "s", 2);
 }
 
+#define CALL		VFIO_MIGMUX_SET_EVENT_TYPE_CALL
+#define RETURN		VFIO_MIGMUX_SET_EVENT_TYPE_RETURN
+#define EARLY_START	VFIO_MIGMUX_SET_EVENT_TYPE_EARLY_START
+#define EARLY_END	VFIO_MIGMUX_SET_EVENT_TYPE_EARLY_END
+#define CLAIM		VFIO_MIGMUX_SET_EVENT_TYPE_CLAIM
+#define TAKE_BACK	VFIO_MIGMUX_SET_EVENT_TYPE_TAKE_BACK
+#define DROP		VFIO_MIGMUX_SET_EVENT_TYPE_DROP
+
+/* The next event of that type for that device. */
+static int event_wait(struct nl *listener, __u32 type, const char *addr,
+		      struct nl_set_event *event)
+{
+	int ret;
+
+	do {
+		ret = nl_next_event(listener, 5000, nl_set_event_seen, event);
+	} while (!ret && (event->cmd != VFIO_MIGMUX_CMD_SET_EVENT || event->type != type ||
+			  strcmp(event->device, handle_of(addr))));
+	return ret;
+}
+
 /* --- nobody asks ------------------------------------------------------------------ */
 
 TEST_F_TIMEOUT(sets, taken_back, 60)
@@ -86,8 +107,12 @@ TEST_F(sets, claimed_too_late)
 {
 	struct vmm *vmm = &self->src;
 	struct nl *nl = &self->nl;
+	struct nl_set_event event;
+	struct nl listener;
 
 	ASSERT_EQ(0, set_make(nl, "s", P_DEFAULT, vmm));
+	ASSERT_EQ(0, nl_open(&listener));
+	ASSERT_EQ(0, nl_subscribe(&listener));
 	attr_write(vmm->dev[1].addr, "arcs", "RUNNING_P2P>RUNNING=300");
 	ASSERT_EQ(0, set_timeout(nl, "s", 1));
 	ASSERT_EQ(0, vmm_move(vmm, 0, RUNNING_P2P));
@@ -99,6 +124,11 @@ TEST_F(sets, claimed_too_late)
 	EXPECT_TRUE(states_agree(vmm));
 	EXPECT_EQ(2, set_counters(nl, "s").take_backs);
 	EXPECT_EQ(0, set_counters(nl, "s").claims);
+	/* the call has waited, and not taken away what the worker was busy with */
+	ASSERT_EQ(0, event_wait(&listener, TAKE_BACK, vmm->dev[1].addr, &event));
+	EXPECT_EQ(RUNNING_P2P, event.from);
+	EXPECT_EQ(RUNNING, event.to);
+	nl_close(&listener);
 }
 
 /*
@@ -291,27 +321,6 @@ TEST_F(sets, closed_unclaimed)
 }
 
 /* --- events ----------------------------------------------------------------------- */
-
-#define CALL		VFIO_MIGMUX_SET_EVENT_TYPE_CALL
-#define RETURN		VFIO_MIGMUX_SET_EVENT_TYPE_RETURN
-#define EARLY_START	VFIO_MIGMUX_SET_EVENT_TYPE_EARLY_START
-#define EARLY_END	VFIO_MIGMUX_SET_EVENT_TYPE_EARLY_END
-#define CLAIM		VFIO_MIGMUX_SET_EVENT_TYPE_CLAIM
-#define TAKE_BACK	VFIO_MIGMUX_SET_EVENT_TYPE_TAKE_BACK
-#define DROP		VFIO_MIGMUX_SET_EVENT_TYPE_DROP
-
-/* The next event of that type for that device. */
-static int event_wait(struct nl *listener, __u32 type, const char *addr,
-		      struct nl_set_event *event)
-{
-	int ret;
-
-	do {
-		ret = nl_next_event(listener, 5000, nl_set_event_seen, event);
-	} while (!ret && (event->cmd != VFIO_MIGMUX_CMD_SET_EVENT || event->type != type ||
-			  strcmp(event->device, handle_of(addr))));
-	return ret;
-}
 
 TEST_F(sets, events)
 {

@@ -15,10 +15,11 @@
  * DOC: Common rules
  *
  * Every argument starts with @argsz, the size of the structure that the caller
- * knows, and @flags. A structure may grow at its end: the kernel reads what the
- * caller passed, takes the rest as zero, and refuses bytes it does not know
- * unless they are zero. Output fields may hold anything on entry. Reserved
- * fields and unknown flag bits must be zero.
+ * knows, and @flags. A structure may grow at its end. As they are here is their first
+ * version: what is shorter is refused. A later kernel takes what the caller does not know
+ * of a structure as zero; an earlier one refuses what it does not know itself, unless that is
+ * zero and @argsz is at most the size of a page. Output fields may hold anything on entry.
+ * Reserved fields and unknown flag bits must be zero.
  *
  * A session belongs to the process (the address space) that makes its first
  * ioctl other than VFIO_MIGMUX_GET_INFO and VFIO_MIGMUX_LAST_ERROR. It acts only
@@ -35,10 +36,10 @@
  * in words what the session's last refusal or failure was about.
  *
  *  - ENOTTY: the ioctl is not known.
- *  - EINVAL: @argsz is too small, an unknown flag is set, a reserved field is not
- *    zero, or a field is out of its range.
+ *  - EINVAL: @argsz is smaller than the first version, an unknown flag is set, a reserved
+ *    field is not zero, or a field is out of its range.
  *  - E2BIG: the structure is longer than the kernel knows and its unknown part
- *    is not zero.
+ *    is not zero, or it is longer than a page.
  *  - EFAULT: a user pointer cannot be read or written.
  *  - EPERM: the session belongs to another process.
  *  - EBADF: a file descriptor is not open, or not of the kind that is needed.

@@ -64,7 +64,8 @@ saved()
 	session_shows ".devices | any(.bytes >= $1)"
 }
 
-# A send whose socket is full, killed; fails if it takes long to die.
+# A send whose socket is full, killed; fails if it takes long to die. The shell answers no
+# question, so send must not ask the other end whether it fits.
 send_and_kill()
 {
 	local send started
