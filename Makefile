@@ -108,7 +108,7 @@ debug-kernel:
 # The unit tests as a module for KUnit, which needs its sources in one place.
 kunit_files = $(wildcard $(CURDIR)/selftests/kunit/* $(CURDIR)/selftests/unit/*.h) \
 	$(filter-out %/test_capture.c,$(wildcard $(CURDIR)/selftests/unit/test_*.c)) \
-	$(patsubst %,$(CURDIR)/kernel/%.c,wire wire_reply gather plan sched policy)
+	$(patsubst %,$(CURDIR)/kernel/%.c,wire wire_reply gather plan sched policy dma_range)
 kunit: farm
 	@mkdir -p $(farm)/selftests/kunit
 	@ln -sf -t $(farm)/selftests/kunit $(kunit_files)

@@ -17,6 +17,7 @@
 #include "guest.h"
 #include "ioctl_cover.h"
 #include "ioctl_steps.h"
+#include "memory.h"
 #include "peer.h"
 #include "vfio.h"
 
@@ -148,6 +149,7 @@ static int begin(void)
 	int i, ret;
 
 	page = sysconf(_SC_PAGESIZE);
+	memory = memory_new(16 * page);
 	ret = devices_precopy(2, true) ?: devices_open(&devices, 0, SESSION_DEVICES);
 	for (i = 0; i < devices.n && !ret; i++)
 		ret = device_settle(&devices.dev[i]) ?:
@@ -158,6 +160,7 @@ static int begin(void)
 int main(void)
 {
 	__u64 until = fuzz_begin();
+	const long pinned = memory_pinned();
 	unsigned long programs = 0;
 	struct program program;
 	int ret;
@@ -175,6 +178,8 @@ int main(void)
 		ticks_end();
 		all_close();
 		ret = devices_run();
+		/* what devices were started with is ours */
+		type1_unmap_all(devices.container);
 		if (cover_news())
 			program_keep(&program);
 		if (!ret && !(++programs % 256))
@@ -186,7 +191,7 @@ int main(void)
 	vfio_set_close(&devices);
 	devices_precopy(2, false);
 	staging_forget();
-	ret = ret ?: module_wait_unused();
+	ret = ret ?: module_wait_unused() ?: memory_wait_pinned(pinned);
 	printf("# %lu programs, %lu ioctls\n", programs, steps_done);
 	cover_print(nr_corpus);
 	printf("%s 1 after any ioctls the devices are usable, and a migration works\n",

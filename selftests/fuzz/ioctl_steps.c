@@ -13,6 +13,7 @@
 
 #include "guest.h"
 #include "ioctl_steps.h"
+#include "memory.h"
 #include "peer.h"
 #include "vfio.h"
 
@@ -22,6 +23,7 @@ int sessions[NR_SESSIONS];
 int pairs[NR_PAIRS][2];
 int data_fds[NR_DATA];
 char *area;
+char *memory;
 long page;
 unsigned long steps_done;
 
@@ -304,6 +306,71 @@ static void step_data_fd(struct run *r)
 	call(r, VFIO_MIGMUX_DATA_FD, &arg, sizeof(arg));
 }
 
+/* IOVAs that meet, of memory that is there, ends too early, is none, or is staging. */
+static struct vfio_migmux_dma_range some_range(struct run *r)
+{
+	return (struct vfio_migmux_dma_range) {
+		.iova = (4ULL << 30) + below(r, 8) * (__u64)page,
+		.vaddr = below(r, 4) ? (__u64)(unsigned long)memory + below(r, 8) * page :
+				       some_address(r, page) & -page,
+		.size = below(r, 8) ? (1 + below(r, 16)) * (__u64)page : some_staging(r),
+		.flags = below(r, 8) ? RW : below(r, 16),
+	};
+}
+
+static __u32 some_ranges(struct run *r, struct vfio_migmux_dma_range *ranges, __u32 max)
+{
+	__u32 i, n = below(r, max + 1);
+
+	for (i = 0; i < n; i++)
+		ranges[i] = some_range(r);
+	return n;
+}
+
+static void step_dma_map(struct run *r)
+{
+	struct vfio_migmux_dma_range ranges[4];
+	struct vfio_migmux_dma_map arg = {
+		.target_fd = below(r, 8) ? devices.container : some_fd(r),
+		.space = below(r, 16) ? 0 : some_u32(r),
+		.piece = below(r, 4) ? 0 : PIECE,
+		.nr_ranges = some_ranges(r, ranges, 4),
+		.range_size = below(r, 16) ? sizeof(ranges[0]) : some_u32(r),
+		.ranges = below(r, 8) ? (__u64)(unsigned long)ranges : some_address(r, page),
+	};
+
+	call(r, VFIO_MIGMUX_DMA_MAP, &arg, sizeof(arg));
+}
+
+static void step_dma_unmap(struct run *r)
+{
+	struct vfio_migmux_dma_range ranges[2];
+	struct vfio_migmux_dma_unmap arg = {
+		.flags = below(r, 2) ? 0 : below(r, 4),
+		.target = below(r, 2),
+		.range_size = sizeof(ranges[0]),
+		.ranges = (__u64)(unsigned long)ranges,
+	};
+
+	if (arg.flags)
+		arg.target = NO_INDEX;
+	else
+		arg.nr_ranges = some_ranges(r, ranges, 2);
+	call(r, VFIO_MIGMUX_DMA_UNMAP, &arg, sizeof(arg));
+}
+
+static void step_dma_wait(struct run *r)
+{
+	struct vfio_migmux_dma_wait arg = {
+		.timeout_ms = below(r, 100),
+		.range_size = below(r, 4) ? sizeof(struct vfio_migmux_dma_range) : some_u32(r),
+		.nr_ranges = below(r, 8),
+		.ranges = some_address(r, page),
+	};
+
+	call(r, VFIO_MIGMUX_DMA_WAIT, &arg, sizeof(arg));
+}
+
 static void step_read(struct run *r)
 {
 	int fd = sessions[below(r, NR_SESSIONS)];
@@ -455,7 +522,7 @@ static void (*const steps[])(struct run *r) = {
 	step_channel_add, step_link_attach, step_set_state, step_save, step_load, step_config,
 	step_wait, step_wait, step_abort, step_look, step_load_buffer, step_data_fd, step_read,
 	step_any, step_vfio, step_peer, step_peer, step_staging, step_couple, step_couple,
-	step_migrate, step_migrate,
+	step_migrate, step_migrate, step_dma_map, step_dma_map, step_dma_unmap, step_dma_wait,
 };
 
 /* A thread's function: all steps of a &struct run. */

@@ -11,6 +11,7 @@ extern int sessions[NR_SESSIONS];
 extern int pairs[NR_PAIRS][2];	/* of connected sockets */
 extern int data_fds[NR_DATA];	/* that VFIO gave us */
 extern char *area;		/* a page, and behind it nothing */
+extern char *memory;		/* for devices: 16 pages, and behind them nothing for sure */
 extern long page;
 extern unsigned long steps_done;
 

@@ -5,11 +5,15 @@
  */
 #include <signal.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 
 #include "memory.h"
 #include "session_fixture.h"
+#include "target.h"
 
-#define BIG	(256 * MIB)
+#define BIG	(96 * MIB)
+#define SMALL	(48 * MIB)	/* more single pages are too many for vhost-vdpa */
+#define AT	(4UL << 30)	/* where no IOMMU has anything else */
 #define BOUND_NS 10000000000ULL
 
 FIXTURE(killed)
@@ -20,26 +24,9 @@ FIXTURE(killed)
 	pid_t pid;
 };
 
-FIXTURE_SETUP(killed)
-{
-	if (devices_names(self->addr, 2) < 2)
-		SKIP(return, "fewer than 2 devices are bound to " MIGSIM_DRIVER);
-	if (access("/dev/vfio/migmux", F_OK))
-		SKIP(return, "vfio_migmux is not loaded");
-	ASSERT_EQ(0, module_wait_unused());
-	self->pinned = memory_pinned();
-	ASSERT_LE(0, self->pinned);
-	ASSERT_EQ(0, pipe2(self->told, O_CLOEXEC));
-}
-
-FIXTURE_TEARDOWN(killed)
-{
-	if (self->pid > 0 && !kill(self->pid, SIGKILL))
-		waitpid(self->pid, NULL, 0);
-}
-
 FIXTURE_VARIANT(killed)
 {
+	enum target_kind kind;
 	bool starting;	/* a device waits for the memory */
 	bool undoing;	/* the session has failed, and takes it away */
 	bool done;	/* all is mapped */
@@ -50,21 +37,72 @@ FIXTURE_VARIANT_ADD(killed, starting) { .starting = true };
 FIXTURE_VARIANT_ADD(killed, undoing) { .undoing = true };
 FIXTURE_VARIANT_ADD(killed, mapped) { .done = true };
 
+FIXTURE_VARIANT_ADD(killed, mapping_by_iommufd) { .kind = TARGET_IOMMUFD };
+FIXTURE_VARIANT_ADD(killed, starting_by_iommufd) {
+	.kind = TARGET_IOMMUFD, .starting = true
+};
+
+FIXTURE_VARIANT_ADD(killed, undoing_by_iommufd) {
+	.kind = TARGET_IOMMUFD, .undoing = true
+};
+
+FIXTURE_VARIANT_ADD(killed, mapped_by_iommufd) { .kind = TARGET_IOMMUFD, .done = true };
+
+FIXTURE_VARIANT_ADD(killed, mapping_by_vdpa) { .kind = TARGET_VDPA };
+FIXTURE_VARIANT_ADD(killed, starting_by_vdpa) { .kind = TARGET_VDPA, .starting = true };
+FIXTURE_VARIANT_ADD(killed, undoing_by_vdpa) { .kind = TARGET_VDPA, .undoing = true };
+FIXTURE_VARIANT_ADD(killed, mapped_by_vdpa) { .kind = TARGET_VDPA, .done = true };
+
+FIXTURE_SETUP(killed)
+{
+	struct target t;
+	int ret;
+
+	if (devices_names(self->addr, 2) < 2)
+		SKIP(return, "fewer than 2 devices are bound to " MIGSIM_DRIVER);
+	if (access("/dev/vfio/migmux", F_OK))
+		SKIP(return, "vfio_migmux is not loaded");
+	ret = target_open(&t, variant->kind);
+	if (ret == -ENODEV)
+		SKIP(return, "there is nothing of this kind");
+	ASSERT_EQ(0, ret);
+	target_close(&t);
+	ASSERT_EQ(0, module_wait_unused());
+	self->pinned = memory_pinned();
+	ASSERT_LE(0, self->pinned);
+	ASSERT_EQ(0, pipe2(self->told, O_CLOEXEC));
+}
+
+FIXTURE_TEARDOWN(killed)
+{
+	if (self->pid > 0 && !kill(self->pid, SIGKILL))
+		waitpid(self->pid, NULL, 0);
+	if (variant->kind == TARGET_VDPA)
+		EXPECT_EQ(0, vdpa_device(VDPA_CMD_DEV_DEL));
+}
+
 /* In the VMM: begin to map, say so, and stay. */
 static int vmm(const struct _fixture_variant_killed *variant, int told)
 {
-	struct vfio_migmux_dma_range r = memory_range(0, memory_new(BIG), BIG);
+	const __u64 size = variant->kind == TARGET_TYPE1 ? BIG : SMALL;
+	struct vfio_migmux_dma_range r = memory_range(AT, memory_new(size), size);
 	struct vfio_migmux_abort abort = { .argsz = sizeof(abort), .recover = NONE };
+	const struct rlimit any = { RLIM_INFINITY, RLIM_INFINITY };
 	int fd, ret, until = variant->done ? 1000 : 50;
 	struct vfio_set set;
+	struct target t;
 
 	fd = session_open();
-	ret = devices_open(&set, 0, 2) ?: devices_settle(&set);
+	ret = devices_open(&set, 0, 2) ?: devices_settle(&set) ?:
+	      setrlimit(RLIMIT_MEMLOCK, &any);
+	t.fd = set.container;
+	if (!ret && variant->kind != TARGET_TYPE1)
+		ret = target_open(&t, variant->kind);
 	if (ret || fd < 0)
 		return 1;
 	ret = session_device_add(fd, set.dev[0].fd, idstrs[0], 0) ?:
 	      session_set_state(fd, STOP, NONE, 0, 0, NULL) ?:
-	      session_dma_map(fd, set.container, 0, PIECE, &r, 1);
+	      session_dma_map(fd, t.fd, 0, PIECE, &r, 1);
 	while (ret >= 0 && ret < until)
 		ret = dma_event(fd);
 	if (ret < 0 || (ret == 1000 && !variant->done))
@@ -93,7 +131,9 @@ TEST_F(killed, by_9)
 	}
 	close(self->told[1]);
 	ASSERT_EQ(1, read(self->told[0], &c, 1));
-	EXPECT_LT(self->pinned, memory_pinned());
+	/* who takes it away may have done so already */
+	if (!variant->undoing)
+		EXPECT_LT(self->pinned, memory_pinned());
 	start = now_ns();
 	ASSERT_EQ(0, kill(self->pid, SIGKILL));
 	ASSERT_EQ(self->pid, waitpid(self->pid, &status, 0));
@@ -106,39 +146,55 @@ TEST_F(killed, by_9)
 	EXPECT_TRUE(device_reopens(self->addr[0]));
 }
 
-/* One that is stopped for a while goes on where it was. */
-TEST_F(killed, stopped_and_continued)
+FIXTURE(stopped)
 {
+	FIXTURE_DATA(killed) killed;
+};
+
+static const struct _fixture_variant_killed by_type1;
+
+FIXTURE_SETUP(stopped)
+{
+	killed_setup(_metadata, &self->killed, &by_type1);
+}
+
+FIXTURE_TEARDOWN(stopped)
+{
+	killed_teardown(_metadata, &self->killed, &by_type1);
+}
+
+/* One that is stopped for a while goes on where it was. */
+TEST_F(stopped, and_continued)
+{
+	struct _test_data_killed *killed = &self->killed;
 	struct vfio_migmux_dma_range r;
 	struct vfio_set set;
 	int status, fd, ret;
 	struct dma dma;
 
-	if (variant->starting || variant->undoing || variant->done)
-		return;
-	self->pid = fork();
-	if (!self->pid) {
+	killed->pid = fork();
+	if (!killed->pid) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		fd = session_open();
 		r = memory_range(0, memory_new(BIG), BIG);
 		if (devices_open(&set, 0, 1) ||
 		    session_dma_map(fd, set.container, 0, PIECE, &r, 1) ||
-		    dma_event(fd) < 0 || write(self->told[1], "+", 1) != 1)
+		    dma_event(fd) < 0 || write(killed->told[1], "+", 1) != 1)
 			_exit(1);
 		do {
 			ret = session_dma_wait(fd, WAIT_MS * 3, &dma);
 		} while (ret == -EINTR);
 		_exit(ret || dma.w.mapped != BIG || memory_locked() != BIG);
 	}
-	ASSERT_EQ(1, read(self->told[0], &status, 1));
-	ASSERT_EQ(0, kill(self->pid, SIGSTOP));
-	ASSERT_EQ(self->pid, waitpid(self->pid, &status, WUNTRACED));
+	ASSERT_EQ(1, read(killed->told[0], &status, 1));
+	ASSERT_EQ(0, kill(killed->pid, SIGSTOP));
+	ASSERT_EQ(killed->pid, waitpid(killed->pid, &status, WUNTRACED));
 	ASSERT_TRUE(WIFSTOPPED(status));
-	ASSERT_EQ(0, kill(self->pid, SIGCONT));
-	ASSERT_EQ(self->pid, waitpid(self->pid, &status, 0));
-	self->pid = 0;
+	ASSERT_EQ(0, kill(killed->pid, SIGCONT));
+	ASSERT_EQ(killed->pid, waitpid(killed->pid, &status, 0));
+	killed->pid = 0;
 	EXPECT_EQ(0, status);
-	EXPECT_EQ(0, memory_wait_pinned(self->pinned));
+	EXPECT_EQ(0, memory_wait_pinned(killed->pinned));
 }
 
 TEST_HARNESS_MAIN

@@ -1,20 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Memory that is mapped ahead of time by an iommufd and by a vhost-vdpa device. Both are
- * skipped on kernels that lack them.
- *
- * The vhost-vdpa device is one of vdpa_sim_net's, which was loaded so that it is given
- * pages and not addresses (vdpa_sim use_va=0): with these nothing is pinned.
+ * Memory that is mapped ahead of time by an iommufd and by a vhost-vdpa device: what is theirs
+ * alone. Both are skipped on kernels that lack them.
  */
-#include <dirent.h>
 #include <sys/resource.h>
 
-#include <linux/vdpa.h>
-#include <linux/vhost.h>
-
 #include "memory.h"
-#include "mnl.h"
 #include "session_fixture.h"
+#include "target.h"
 
 #define SIZE	(64 * MIB)
 
@@ -165,8 +158,6 @@ TEST_F(iommufd, spaces)
 
 /* --- vhost-vdpa ---------------------------------------------------------------------------- */
 
-#define NAME	"migmux-test"
-
 FIXTURE(vdpa)
 {
 	int fd;
@@ -175,46 +166,6 @@ FIXTURE(vdpa)
 	char *at;
 	struct dma state;
 };
-
-static int vdpa_device(__u8 cmd)
-{
-	struct nlmsghdr *nlh;
-	struct nl nl;
-	int ret;
-
-	ret = nl_open_family(&nl, VDPA_GENL_NAME);
-	if (ret)
-		return ret;
-	nlh = nl_begin(&nl, cmd, NLM_F_ACK);
-	if (cmd == VDPA_CMD_DEV_NEW)
-		mnl_attr_put_strz(nlh, VDPA_ATTR_MGMTDEV_DEV_NAME, "vdpasim_net");
-	mnl_attr_put_strz(nlh, VDPA_ATTR_DEV_NAME, NAME);
-	ret = nl_call(&nl, NULL, NULL);
-	nl_close(&nl);
-	return ret;
-}
-
-/* The character device of our vDPA device; its name is beside it in sysfs. */
-static int vdpa_open(void)
-{
-	char path[300];
-	struct dirent *d;
-	int i, fd = -ENODEV;
-	DIR *dir;
-
-	for (i = 0; i < WAIT_MS && fd < 0; i++) {
-		dir = opendir("/sys/bus/vdpa/devices/" NAME);
-		while (dir && (d = readdir(dir)))
-			if (!strncmp(d->d_name, "vhost-vdpa-", 11)) {
-				snprintf(path, sizeof(path), "/dev/%s", d->d_name);
-				fd = open(path, O_RDWR | O_CLOEXEC);
-			}
-		if (dir)
-			closedir(dir);
-		usleep(1000);
-	}
-	return fd;
-}
 
 FIXTURE_SETUP(vdpa)
 {
@@ -247,22 +198,6 @@ FIXTURE_TEARDOWN(vdpa)
 static int vdpa_map(struct _test_data_vdpa *self, struct vfio_migmux_dma_range *r, int n)
 {
 	return session_dma_map(self->fd, self->vdpa, 0, PIECE, r, n);
-}
-
-static int vdpa_message(int vdpa, __u8 type, __u64 iova, const void *at, __u64 size)
-{
-	struct vhost_msg_v2 msg = {
-		.type = VHOST_IOTLB_MSG_V2,
-		.iotlb = {
-			.iova = iova,
-			.size = size,
-			.uaddr = (__u64)(unsigned long)at,
-			.perm = VHOST_ACCESS_RW,
-			.type = type,
-		},
-	};
-
-	return write(vdpa, &msg, sizeof(msg)) == sizeof(msg) ? 0 : -errno;
 }
 
 TEST_F(vdpa, maps)

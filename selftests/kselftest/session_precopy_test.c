@@ -409,6 +409,47 @@ TEST_F(one, starts_over)
 	EXPECT_TRUE(pair_equal(PAIR));
 }
 
+/* Of Linux 7.1: to be told of new initial data. */
+#define FEATURE_PRECOPY_INFO_V2	12
+
+static bool kernel_tells_reinit(int device_fd)
+{
+	struct vfio_device_feature feature = {
+		.argsz = sizeof(feature),
+		.flags = VFIO_DEVICE_FEATURE_PROBE | VFIO_DEVICE_FEATURE_SET |
+			 FEATURE_PRECOPY_INFO_V2,
+	};
+
+	return !ioctl(device_fd, VFIO_DEVICE_FEATURE, &feature);
+}
+
+/* What was acknowledged is so no more, until the destination has written it once more. */
+TEST_F(one, acknowledged_again)
+{
+	const bool told = kernel_tells_reinit(DEV[0].fd);
+	struct precopy info;
+
+	ASSERT_EQ(0, fill(&DEV[0], MIB, MIB / 2));
+	ASSERT_EQ(0, pair_open(PAIR, &DEV[0], &DEV[2], 1, 2));
+	ASSERT_EQ(0, begin(PAIR, VERDICT));
+	ASSERT_EQ(0, session_wait(PAIR->from, M_ACKED, WAIT_MS));
+	ASSERT_EQ(0, rounds_wait(PAIR->from, 0, 1));
+	/* slow, but not for long where that is taken back */
+	ASSERT_EQ(0, knob(&DEV[2], "write_chunk", BLOCK));
+	ASSERT_EQ(0, knob(&DEV[2], "write_us_per_mib", 20000000));
+	ASSERT_EQ(0, attr_write(DEV[0].addr, "reinit", "1"));
+	ASSERT_EQ(0, rounds_wait(PAIR->from, 0, 2));
+	ASSERT_EQ(0, session_precopy_info(PAIR->from, &info));
+	EXPECT_EQ(!told, info.i.nr_acked);
+	ASSERT_EQ(0, knob(&DEV[2], "write_us_per_mib", 0));
+	while (!info.i.nr_acked) {
+		usleep(1000);
+		ASSERT_EQ(0, session_precopy_info(PAIR->from, &info));
+	}
+	ASSERT_EQ(0, switchover(PAIR, VERDICT));
+	EXPECT_TRUE(pair_equal(PAIR));
+}
+
 /* The VMM's blob can come until the end, and comes last. */
 TEST_F(one, config)
 {

@@ -101,6 +101,23 @@ TEST_F(socket, arrives)
 	ASSERT_EQ(0, session_wait(self->pair.from, M_HANDED_OVER, WAIT_MS));
 }
 
+/* Pieces that fit neither pages nor frames, at both ends. */
+TEST_F(socket, short_steps)
+{
+	int i;
+
+	ASSERT_EQ(0, fill(VMM, 300007));
+	for (i = 0; i < SESSION_DEVICES; i++) {
+		ASSERT_EQ(0, attr_write_num(VMM->dev[i].addr, "read_chunk", 1000 + 777 * i));
+		ASSERT_EQ(0, attr_write_num(VMM->dev[i].addr, "write_chunk", 1333 + 99 * i));
+	}
+	ASSERT_EQ(0, pair_open_over(&self->pair, &VMM->dev[0], &VMM->dev[2], 2, 2,
+				    variant->connect));
+	ASSERT_EQ(0, pair_start(&self->pair, true, MIB));
+	ASSERT_EQ(0, pair_finish(&self->pair));
+	EXPECT_TRUE(pair_equal(&self->pair));
+}
+
 /* Without a verdict the source is done, and gone, when its sockets have it all. */
 TEST_F(socket, source_leaves)
 {

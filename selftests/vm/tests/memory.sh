@@ -55,7 +55,28 @@ is_mapped()
 		any(.mapped == .bytes and .bytes > 0)' >/dev/null
 }
 
-LIBRARY+="; $(declare -f pinned nothing_pinned is_mapped)"
+# Pages of 2 MiB that are set aside on a host and that nobody has.
+huge_pages_free()
+{
+	awk '$1 == "HugePages_Free:" { print $2 }' /proc/meminfo
+}
+
+huge_pages_are()
+{
+	local free
+
+	free=$(huge_pages_free)
+	[[ $free == "$1" ]] || { echo "$free huge pages are free, not $1"; return 1; }
+}
+
+# Were there events of a part of it, each of more than the one before, and of all of it?
+events_told()
+{
+	jq -s -e '[.[] | select(.type == "dma").thousandths] |
+		length > 2 and . == sort and .[0] < 1000 and .[-1] == 1000' /tmp/events.json
+}
+
+LIBRARY+="; $(declare -f pinned nothing_pinned is_mapped huge_pages_free huge_pages_are)"
 PINNED=$(on b pinned)
 LIBRARY+="; PINNED=$PINNED"
 
@@ -71,8 +92,13 @@ check "people are shown it" prints_memory
 check "nothing stays pinned" on b wait_for 20 nothing_pinned
 
 link_renew 4 >/dev/null
+on_b_bg vfmig monitor -j --ready-file /tmp/monitor.ready >/tmp/events.json
+monitor=$!
+on b wait_for 20 test -s /tmp/monitor.ready
 recv_start --memory 192M
 check "it is mapped while nobody sends" on b wait_for 30 is_mapped
+check "monitor tells how far it is" wait_for 20 events_told
+kill $monitor
 recv_signal INT
 recv_wait
 check "interrupted" test "$RECV_RC" = 2
@@ -86,6 +112,27 @@ check "killed" test "$RECV_RC" = 137
 check "nothing stays pinned then, either" on b wait_for 20 nothing_pinned
 check "nothing is left of it" hosts_clean
 
+if on b test -w /proc/sys/vm/nr_hugepages; then
+	on b sh -c 'echo 40 >/proc/sys/vm/nr_hugepages'
+	link_renew 4 >/dev/null
+	check "huge pages are set aside" on b huge_pages_are 40
+	recv_start --memory 64M
+	check "memory is mapped" on b wait_for 30 is_mapped
+	check "it is of huge pages" on b huge_pages_are 8
+	recv_signal INT
+	recv_wait
+	check "nothing stays pinned of these" on b wait_for 20 nothing_pinned
+	check "they are free again" on b wait_for 20 huge_pages_are 40
+	link_renew 4 >/dev/null
+	check "more memory than there are huge pages" transfer_with --recv --memory 96M
+	check "the state arrives" devices_same
+	on b sh -c 'echo 0 >/proc/sys/vm/nr_hugepages'
+else
+	skip "huge pages" "the kernel has none that can be set aside"
+fi
+
 check "usage" says 1 "want bytes" vfmig recv --memory x "$LINK" "$(handles | head -n1)"
 check "more than there is" on b says 2 "memory" vfmig recv --memory 900T "$LINK" "$(handles | head -n1)"
+link_down
+check "nothing is left" hosts_clean
 ktap_exit
