@@ -11,7 +11,7 @@ static const char *reason(int err)
 	case -ENOMEM:
 		return "the limit of locked memory (RLIMIT_MEMLOCK), or memory, is exhausted";
 	case -EFAULT:
-		return "there is no memory, or (vhost-vdpa) something else is mapped or max_iotlb_entries are in use";
+		return "no memory, or (vhost-vdpa) in use, or more pieces than max_iotlb_entries";
 	case -EEXIST:
 		return "something else is mapped there already";
 	case -EINVAL:

@@ -5,9 +5,9 @@
  *	bench-dma KIND MIB PIECE_MIB SOURCE... DESTINATION...
  *
  * Maps MIB of memory, twice: when the devices start, by one call, and ahead of time by a
- * session, which loads the devices' state meanwhile, and then starts them. KIND says by what: type1 or
- * iommufd, the container that the devices are in; or the path of a vhost-vdpa device, which
- * they have nothing to do with. Prints a line
+ * session, which loads the devices' state meanwhile, and then starts them. KIND says by
+ * what: type1 or iommufd, the container that the devices are in; or the path of a vhost-vdpa
+ * device, which they have nothing to do with. Prints a line
  *
  *	dma KIND MIB PIECE_MIB AT_START AHEAD LEFT STALL IDLE_STALL
  *

@@ -58,7 +58,8 @@ kind_begin()
 	TCP)
 		;;
 	TLS)
-		modprobe tls && modprobe gcm && modprobe ghash-generic && certs_make || return 1
+		modprobe ghash-generic	# part of gcm, or of the kernel, in later ones
+		modprobe tls && modprobe gcm && certs_make || return 1
 		certs_of IN_OPTS host-a
 		certs_of OUT_OPTS host-b ;;
 	AF_UNIX)
