@@ -228,6 +228,15 @@ static const struct migmux_dma_ops *kind_of(struct file *file)
 	return NULL;
 }
 
+static void put_files(struct migmux_dma_target *t)
+{
+	while (t->nr_kept)
+		fput(t->kept[--t->nr_kept]);
+	if (t->file)
+		fput(t->file);
+	t->file = NULL;
+}
+
 /**
  * migmux_dma_target_create() - a new target, not in the session yet
  * @s: the session
@@ -272,8 +281,11 @@ err_free:
 	migmux_session_refuse(s, err, "%s", why);
 	if (t)
 		kvfree(t->table.ranges);
+	if (t && t->file)
+		put_files(t);
+	else
+		fput(file);
 	kfree(t);
-	fput(file);
 	return ERR_PTR(err);
 }
 
@@ -285,8 +297,7 @@ err_free:
  */
 void migmux_dma_target_free(struct migmux_dma_target *t)
 {
-	if (t->file)
-		fput(t->file);
+	put_files(t);
 	trace_migmux_object_destroy("dma-target", t);
 	kvfree(t->table.ranges);
 	kfree(t);
@@ -426,14 +437,10 @@ void migmux_dma_undo(struct migmux_session *s)
  */
 void migmux_dma_detach(struct migmux_session *s)
 {
-	struct migmux_dma_target *t;
 	u32 i;
 
-	for (i = 0; i < s->dma.nr_targets; i++) {
-		t = s->dma.targets[i];
-		fput(t->file);
-		t->file = NULL;
-	}
+	for (i = 0; i < s->dma.nr_targets; i++)
+		put_files(s->dma.targets[i]);
 }
 
 /**

@@ -24,8 +24,8 @@ struct migmux_session;
  * @workers: threads that can map at the same time to some use
  * @matches: is it a file of that kind? The answer must be certain: its ops are called
  *	with what they do not expect otherwise, and may never return
- * @probe: may this process map there, and what? Fills @table of the target. After a
- *	refusal, for which @why is set, nothing is left behind
+ * @probe: may this process map there, and what? Fills @table of the target, and @kept. After
+ *	a refusal, for which @why is set, nothing else is left behind
  * @begin: before a run of @map and @unmap, or NULL
  * @end: after it
  * @map: map a piece
@@ -73,6 +73,8 @@ struct migmux_dma_worker {
  * @ops: what kind it is; constant
  * @file: the container, iommufd or device, with a reference; constant until the session
  *	gives everything back
+ * @kept: files without which @file must not be called, with references; as @file
+ * @nr_kept: how many
  * @space: IOAS or address space in it, as the VMM calls it; constant
  * @id: and as the file does; constant
  * @batches: the file knows @ops->begin and @ops->end; constant
@@ -89,6 +91,8 @@ struct migmux_dma_target {
 	u32 index;
 	const struct migmux_dma_ops *ops;
 	struct file *file;
+	struct file *kept[MIGMUX_MAX_DEVICES];
+	u32 nr_kept;
 	u32 space;
 	u32 id;
 	bool batches;

@@ -7,10 +7,12 @@
  * those that were registered for it, and whatever file system the inode is on, opening it
  * has gone that way.
  */
+#include <linux/fdtable.h>
 #include <linux/fs.h>
 #include <linux/major.h>
 #include <linux/miscdevice.h>
 #include <linux/module.h>
+#include <linux/sched.h>
 #include <linux/sizes.h>
 #include <linux/vfio.h>
 
@@ -27,17 +29,46 @@ static bool matches(struct file *file)
 	       file->f_op->unlocked_ioctl;
 }
 
+static int keep_group(const void *arg, struct file *file, unsigned int fd)
+{
+	struct migmux_dma_target *t = (struct migmux_dma_target *)arg;
+	u32 i;
+
+	if (!vfio_file_is_group(file))
+		return 0;
+	for (i = 0; i < t->nr_kept; i++)
+		if (t->kept[i] == file)
+			return 0;
+	if (t->nr_kept == ARRAY_SIZE(t->kept))
+		return -ENOSPC;
+	t->kept[t->nr_kept++] = get_file(file);
+	return 0;
+}
+
+/*
+ * VFIO frees what a container's ioctls use when its last group is closed. No thread that has
+ * the process's files can see that happen to a process that is killed; but movers do not
+ * have them. Which groups are the container's only VFIO knows.
+ */
+static int keep_groups(struct migmux_dma_target *t)
+{
+	return iterate_fd(current->files, 0, keep_group, t);
+}
+
 /* A container without an IOMMU says yes to any extension, and knows no page sizes. */
 static int probe(struct migmux_dma_target *t, const char **why)
 {
 	struct vfio_iommu_type1_info info = { .argsz = sizeof(info) };
 	long ret;
 
-	*why = "the container has no type1 IOMMU: set one first (VFIO_SET_IOMMU)";
-	if (t->space) {
-		*why = "a VFIO container has one address space: space must be 0";
+	*why = "a VFIO container has one address space: space must be 0";
+	if (t->space)
 		return -EINVAL;
-	}
+	*why = "this process has more VFIO groups open than a session can have devices";
+	ret = keep_groups(t);
+	if (ret)
+		return ret;
+	*why = "the container has no type1 IOMMU: set one first (VFIO_SET_IOMMU)";
 	ret = t->file->f_op->unlocked_ioctl(t->file, VFIO_CHECK_EXTENSION,
 					    VFIO_TYPE1v2_IOMMU);
 	if (ret <= 0)

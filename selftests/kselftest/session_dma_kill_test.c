@@ -30,12 +30,14 @@ FIXTURE_VARIANT(killed)
 	bool starting;	/* a device waits for the memory */
 	bool undoing;	/* the session has failed, and takes it away */
 	bool done;	/* all is mapped */
+	bool alone;	/* the session has no device that keeps the container's group open */
 };
 
 FIXTURE_VARIANT_ADD(killed, mapping) { };
 FIXTURE_VARIANT_ADD(killed, starting) { .starting = true };
 FIXTURE_VARIANT_ADD(killed, undoing) { .undoing = true };
 FIXTURE_VARIANT_ADD(killed, mapped) { .done = true };
+FIXTURE_VARIANT_ADD(killed, mapping_alone) { .alone = true };
 
 FIXTURE_VARIANT_ADD(killed, mapping_by_iommufd) { .kind = TARGET_IOMMUFD };
 FIXTURE_VARIANT_ADD(killed, starting_by_iommufd) {
@@ -100,9 +102,10 @@ static int vmm(const struct _fixture_variant_killed *variant, int told)
 		ret = target_open(&t, variant->kind);
 	if (ret || fd < 0)
 		return 1;
-	ret = session_device_add(fd, set.dev[0].fd, idstrs[0], 0) ?:
-	      session_set_state(fd, STOP, NONE, 0, 0, NULL) ?:
-	      session_dma_map(fd, t.fd, 0, PIECE, &r, 1);
+	if (!variant->alone)
+		ret = session_device_add(fd, set.dev[0].fd, idstrs[0], 0) ?:
+		      session_set_state(fd, STOP, NONE, 0, 0, NULL);
+	ret = ret ?: session_dma_map(fd, t.fd, 0, PIECE, &r, 1);
 	while (ret >= 0 && ret < until)
 		ret = dma_event(fd);
 	if (ret < 0 || (ret == 1000 && !variant->done))

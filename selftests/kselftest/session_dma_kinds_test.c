@@ -223,15 +223,9 @@ TEST_F(kinds, session_closed)
 	EXPECT_EQ(0, session_dma_wait(FD, WAIT_MS, STATE));
 }
 
-/*
- * The VMM lets go of what maps: it comes to an end, good or bad. Not tried with a container
- * whose devices are not in the session: VFIO frees what its ioctls use when the last group
- * leaves, whoever is in one, with or without us.
- */
+/* The VMM lets go of what maps: it comes to an end, good or bad. */
 TEST_F(kinds, target_closed)
 {
-	if (variant->kind == TARGET_TYPE1)
-		return;
 	ASSERT_EQ(0, map(self, &self->big, 1));
 	target_close(TARGET);
 	EXPECT_NE(-ETIMEDOUT, session_dma_wait(FD, WAIT_MS, STATE));
