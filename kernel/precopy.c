@@ -185,11 +185,27 @@ void migmux_precopy_try(struct migmux_device *dev)
 }
 
 /**
+ * migmux_precopy_live() - does what was just read count as pre-copy?
+ * @dev: the pump's device
+ *
+ * Context: the pump; takes the session's lock.
+ */
+bool migmux_precopy_live(struct migmux_device *dev)
+{
+	bool live;
+
+	spin_lock(&dev->session->lock);
+	live = dev->pre.live;
+	spin_unlock(&dev->session->lock);
+	return live;
+}
+
+/**
  * migmux_precopy_begin() - the pump is going to read
  * @dev: its device
  * @temporary: is set if an end that is read now is a temporary one
  *
- * Return: true if what is read now counts as pre-copy.
+ * Return: true if what is read now counts as pre-copy, unless the device stops meanwhile.
  */
 bool migmux_precopy_begin(struct migmux_device *dev, bool *temporary)
 {

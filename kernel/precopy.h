@@ -75,6 +75,7 @@ void migmux_precopy_leave(struct migmux_device *dev);
 /* the pump's */
 bool migmux_precopy_waits(struct migmux_device *dev);
 void migmux_precopy_try(struct migmux_device *dev);
+bool migmux_precopy_live(struct migmux_device *dev);
 bool migmux_precopy_begin(struct migmux_device *dev, bool *temporary);
 bool migmux_precopy_ask(struct migmux_device *dev, struct migmux_frame *frame);
 void migmux_precopy_read(struct migmux_device *dev, u64 start, size_t bytes);

@@ -237,12 +237,24 @@ static void give_back(struct migmux_session *s, struct migmux_frame *frame)
 	migmux_session_wake_stalled(s);
 }
 
+/* What is read from now on belongs to the downtime. */
+static void begin_final(struct migmux_device *dev)
+{
+	if (dev->final)
+		return;
+	dev->final = true;
+	migmux_precopy_over(dev);
+}
+
 /*
  * One read of the data file. Nobody changes dev->data_file while this mover
  * runs and the device is in a state that has one.
+ *
+ * The device may stop while a read that began in pre-copy goes on, and may give what it
+ * had to be stopped for: @live is then cleared.
  */
 static ssize_t read_state(struct migmux_device *dev, struct migmux_frame *frame,
-			  bool live)
+			  bool *live)
 {
 	const u64 start = ktime_get_ns();
 	ssize_t n;
@@ -251,8 +263,13 @@ static ssize_t read_state(struct migmux_device *dev, struct migmux_frame *frame,
 	if (n > 0)
 		migmux_verify_add(dev, frame, 0, n);
 	account(dev, start, n > 0 ? n : 0);
-	if (live && n > 0)
+	if (!*live || n <= 0)
+		return n;
+	*live = migmux_precopy_live(dev);
+	if (*live)
 		migmux_precopy_read(dev, start, n);
+	else
+		begin_final(dev);
 	return n;
 }
 
@@ -314,11 +331,9 @@ static void step(struct migmux_mover *mover)
 		send(dev, frame, true, true);
 		return;
 	}
-	if (!live && !dev->final) {
-		dev->final = true;
-		migmux_precopy_over(dev);
-	}
-	n = read_state(dev, frame, live);
+	if (!live)
+		begin_final(dev);
+	n = read_state(dev, frame, &live);
 	if (n > 0) {
 		frame->bytes = n;
 		send(dev, frame, live, false);

@@ -368,6 +368,22 @@ TEST_F(one, ack_comes_after_the_write)
 	EXPECT_TRUE(pair_equal(PAIR));
 }
 
+/* A read that goes on while the device stops may bring what only a stopped one has. */
+TEST_F(one, read_across_the_stop)
+{
+	struct timeline t;
+
+	ASSERT_EQ(0, fill(&DEV[0], MIB, MIB));
+	ASSERT_EQ(0, knob(&DEV[0], "read_us_per_mib", 2000000));
+	ASSERT_EQ(0, pair_open(PAIR, &DEV[0], &DEV[2], 1, 1));
+	ASSERT_EQ(0, begin(PAIR, VERDICT));
+	ASSERT_EQ(0, switchover(PAIR, VERDICT));
+	EXPECT_TRUE(pair_equal(PAIR));
+	ASSERT_EQ(0, session_timeline(PAIR->from, &t));
+	EXPECT_EQ(0, t.dev[0].precopy_bytes);
+	EXPECT_LT(MIB, t.dev[0].bytes);
+}
+
 /* Who does not wait for it does not get it in the way of the verdict. */
 TEST_F(one, ack_comes_late)
 {
