@@ -392,16 +392,19 @@ static unsigned int used_phases(const struct session *s, unsigned int *used)
 }
 
 /**
- * timeline_slowest() - for what a device's data waited longest
+ * timeline_slowest() - which stage of a transfer a device's data waited for
+ * @s: its session
  * @d: the device
  * @ns: set: how long
  *
  * Where the stages of a transfer all have enough to do, the slowest is the one that the
- * others wait for.
+ * others wait for. On a destination memory waits for the device: it is to blame only where
+ * the device waits, too.
  *
  * Return: "device", "memory" or "wire"; NULL if it waited for nothing.
  */
-const char *timeline_slowest(const struct vfio_migmux_timeline_device *d, uint64_t *ns)
+const char *timeline_slowest(const struct session *s,
+			     const struct vfio_migmux_timeline_device *d, uint64_t *ns)
 {
 	const char *name = NULL;
 
@@ -410,6 +413,8 @@ const char *timeline_slowest(const struct vfio_migmux_timeline_device *d, uint64
 		*ns = d->stall_device_ns;
 		name = "device";
 	}
+	if (s->role == VFIO_MIGMUX_ROLE_DESTINATION && name && *ns >= d->stall_wire_ns)
+		return name;
 	if (d->stall_staging_ns > *ns) {
 		*ns = d->stall_staging_ns;
 		name = "memory";
@@ -421,7 +426,8 @@ const char *timeline_slowest(const struct vfio_migmux_timeline_device *d, uint64
 	return name;
 }
 
-static void data_cells(struct table *t, const struct vfio_migmux_timeline_device *d)
+static void data_cells(struct table *t, const struct session *s,
+		       const struct vfio_migmux_timeline_device *d)
 {
 	char buf[OUTPUT_UNIT_MAX];
 	const char *name;
@@ -430,7 +436,7 @@ static void data_cells(struct table *t, const struct vfio_migmux_timeline_device
 	table_cell(t, "%s", output_bytes(buf, d->bytes));
 	table_cell(t, "%s", d->last_byte_ns > d->first_byte_ns && d->first_byte_ns ?
 		   output_rate(buf, d->bytes, d->last_byte_ns - d->first_byte_ns) : "-");
-	name = timeline_slowest(d, &ns);
+	name = timeline_slowest(s, d, &ns);
 	if (name)
 		table_cell(t, "%s %s", name, output_ms(buf, ns));
 	else
@@ -485,7 +491,7 @@ void timeline_print_table(FILE *out, const struct session *s)
 			table_cell(&t, "%s", output_ms(buf, timeline_length(&d->phases[used[p]],
 									    &b)));
 		if (!s->set[0])
-			data_cells(&t, d);
+			data_cells(&t, s, d);
 		table_cell(&t, "%s", d->error ? strerror(d->error) : "-");
 	}
 	table_end(&t, out);

@@ -43,7 +43,8 @@ const char *timeline_milestone(uint32_t mask);
 void timeline_bar(char *bar, unsigned int width, const struct vfio_migmux_span *span,
 		  const struct timeline_bounds *b);
 void timeline_print(FILE *out, const struct session *s);
-const char *timeline_slowest(const struct vfio_migmux_timeline_device *d, uint64_t *ns);
+const char *timeline_slowest(const struct session *s,
+			     const struct vfio_migmux_timeline_device *d, uint64_t *ns);
 void timeline_print_table(FILE *out, const struct session *s);
 void timeline_svg(FILE *out, const struct session *s);
 

@@ -41,16 +41,31 @@ static void test_bounds(void)
 static void test_slowest(void)
 {
 	struct vfio_migmux_timeline_device d = { 0 };
+	struct session s = { .role = VFIO_MIGMUX_ROLE_SOURCE };
 	uint64_t ns;
 
-	test_result(!timeline_slowest(&d, &ns) && !ns, "slowest: nothing waited");
+	test_result(!timeline_slowest(&s, &d, &ns) && !ns, "slowest: nothing waited");
 	d.stall_wire_ns = 2;
-	test_result(!strcmp(timeline_slowest(&d, &ns), "wire") && ns == 2, "slowest: the wire");
+	test_result(!strcmp(timeline_slowest(&s, &d, &ns), "wire") && ns == 2,
+		    "slowest: the wire");
 	d.stall_staging_ns = 3;
-	test_result(!strcmp(timeline_slowest(&d, &ns), "memory") && ns == 3, "slowest: memory");
+	test_result(!strcmp(timeline_slowest(&s, &d, &ns), "memory") && ns == 3,
+		    "slowest: memory");
 	d.stall_device_ns = 4;
-	test_result(!strcmp(timeline_slowest(&d, &ns), "device") && ns == 4,
+	test_result(!strcmp(timeline_slowest(&s, &d, &ns), "device") && ns == 4,
 		    "slowest: the device");
+	d.stall_staging_ns = 5;
+	test_result(!strcmp(timeline_slowest(&s, &d, &ns), "memory") && ns == 5,
+		    "slowest: a source's memory, before its device");
+	s.role = VFIO_MIGMUX_ROLE_DESTINATION;
+	test_result(!strcmp(timeline_slowest(&s, &d, &ns), "device") && ns == 4,
+		    "slowest: the device that a destination's memory waits for");
+	d.stall_wire_ns = 6;
+	test_result(!strcmp(timeline_slowest(&s, &d, &ns), "wire") && ns == 6,
+		    "slowest: the wire that a destination's device waits for");
+	d.stall_staging_ns = 7;
+	test_result(!strcmp(timeline_slowest(&s, &d, &ns), "memory") && ns == 7,
+		    "slowest: a destination's memory, where its device waits, too");
 }
 
 static void test_source(void)
