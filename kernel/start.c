@@ -287,6 +287,9 @@ static void spoil(struct migmux_session *s, u64 received_before, int err)
 		lost |= s->role == VFIO_MIGMUX_ROLE_SOURCE && dev->data_file;
 	if (!lost)
 		return;
+	/* it has no role when it ends, and then the peer is not told */
+	for (i = 0; i < s->nr_channels; i++)
+		migmux_channel_shutdown(s->channels[i], SHUT_RDWR);
 	migmux_ioctl_last_error(s, &why);
 	migmux_session_fail(s, err, VFIO_MIGMUX_INDEX_NONE, VFIO_MIGMUX_INDEX_NONE,
 			    "%s", (const char *)why.text);

@@ -360,7 +360,8 @@ static int load_short_of_threads(struct vfio_dev *dev, const char *state, long s
 		return ret;
 	ret = session_load(fd, 0, RUNNING, MIB);
 	if (ret == -ECANCELED)
-		ret = session_wait(fd, M_ENDED, WAIT_MS);
+		ret = session_wait(fd, M_ENDED, WAIT_MS) ?:
+		      peer_at_eof(ch[0][1], WAIT_MS) ? 0 : -EPROTO;
 	else
 		ret = ret ?: peer_send(ch[0][1], (char *)&frame + 100, sizeof(frame) - 100) ?:
 		      peer_send(ch[0][1], state, size) ?:
