@@ -262,6 +262,17 @@ static int precopy(void)
 	       session_precopy_info(pair.from, &info) ?: save(0, 0) ?: finish();
 }
 
+/* The destination is asked whether it is ready, and what there is. */
+static int ready(void)
+{
+	struct peer_info peer;
+
+	return state_new() ?: begin(peer_pair) ?: load() ?:
+	       save(VFIO_MIGMUX_SAVE_READY, MIB) ?:
+	       session_wait(pair.from, M_PEER_READY, WAIT_MS) ?:
+	       session_peer_info(pair.from, &peer) ?: save(0, 0) ?: finish();
+}
+
 const struct run runs[] = {
 	{ .name = "hook", .run = hook, .undo = hook_undo },
 	{ .name = "links", .run = links, .undo = links_undo },
@@ -270,6 +281,8 @@ const struct run runs[] = {
 	{ .name = "migration", .run = migration, .undo = pair_undo, .check = pair_check,
 	  .tasks = true },
 	{ .name = "precopy", .run = precopy, .undo = pair_undo, .check = pair_check,
+	  .tasks = true },
+	{ .name = "ready", .run = ready, .undo = pair_undo, .check = pair_check,
 	  .tasks = true },
 };
 

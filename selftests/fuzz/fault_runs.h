@@ -25,6 +25,8 @@ struct run {
 
 extern const struct run runs[];
 extern const size_t nr_runs;
+extern const struct run dma_runs[];	/* fault_dma.c */
+extern const size_t nr_dma_runs;
 
 int runs_begin(void);
 void runs_end(void);

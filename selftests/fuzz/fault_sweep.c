@@ -144,10 +144,16 @@ static bool has_sweep(const struct run *run, enum inject what)
 	return wanted(run->name) && inject_has(what) && (run->tasks || what == INJECT_TASK);
 }
 
+static const struct run *run_at(size_t i)
+{
+	return i < nr_runs ? &runs[i] : &dma_runs[i - nr_runs];
+}
+
 int main(void)
 {
 	const __u64 seconds = env_number("FAULT_SECONDS", 0);
 	unsigned int failed = 0, left = 0;
+	const struct run *run;
 	size_t i;
 	int what, ret;
 
@@ -164,22 +170,23 @@ int main(void)
 		printf("1..0 # SKIP this kernel injects no failures: %d\n", ret);
 		return 4;
 	}
-	for (i = 0; i < nr_runs; i++)
+	for (i = 0; i < nr_runs + nr_dma_runs; i++)
 		for (what = 0; what < NR_INJECT; what++)
-			left += has_sweep(&runs[i], what);
-	printf("1..%zu\n# FAULT_STEP=%u FAULT_START=%u\n", nr_runs, step, start);
+			left += has_sweep(run_at(i), what);
+	printf("1..%zu\n# FAULT_STEP=%u FAULT_START=%u\n", nr_runs + nr_dma_runs, step, start);
 	deadline = seconds ? now_ms() + 1000 * seconds : 0;
-	for (i = 0; i < nr_runs; i++) {
-		if (!wanted(runs[i].name)) {
-			printf("ok %zu %s # SKIP not asked for\n", i + 1, runs[i].name);
+	for (i = 0; i < nr_runs + nr_dma_runs; i++) {
+		run = run_at(i);
+		if (!wanted(run->name)) {
+			printf("ok %zu %s # SKIP not asked for\n", i + 1, run->name);
 			continue;
 		}
-		ret = works(&runs[i]);
+		ret = works(run);
 		for (what = 0; what < NR_INJECT && !ret; what++)
-			if (has_sweep(&runs[i], what))
-				ret = sweep(&runs[i], what, left--);
+			if (has_sweep(run, what))
+				ret = sweep(run, what, left--);
 		failed += !!ret;
-		printf("%s %zu %s\n", ret ? "not ok" : "ok", i + 1, runs[i].name);
+		printf("%s %zu %s\n", ret ? "not ok" : "ok", i + 1, run->name);
 	}
 	runs_end();
 	if (module_wait_unused())

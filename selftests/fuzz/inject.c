@@ -167,7 +167,11 @@ int inject_arm(enum inject what, unsigned int n)
 {
 	if (what == INJECT_TASK)
 		return task_arm(n);
-	target[what] = count[what] + n;
+	/*
+	 * The next one needs no count, which another CPU's call may have raised while the
+	 * last failure was on its way.
+	 */
+	target[what] = n == 1 ? 1 : count[what] + n;
 	return attr_number(what, "interval", target[what]) ?:
 	       attr_number(what, "times", 1) ?:
 	       attr_number(what, "probability", 100);
@@ -185,7 +189,7 @@ void inject_disarm(enum inject what)
 		return;
 	}
 	attr_text(what, "probability", "0");
-	/* with an interval of 1 the kernel does not count */
+	/* with an interval of 1 the kernel has not counted */
 	if (inject_done(what) && target[what] > 1)
 		count[what] = target[what];
 }

@@ -119,7 +119,7 @@ do_stop()
 do_unbind()
 {
 	rand 4
-	UNBOUND=${DEVS[R]}
+	UNBOUND=${LOOP[R]}
 	echo "$UNBOUND" >/sys/bus/pci/drivers/vfio_pci_migsim/unbind &
 	UNBINDING=$!
 }
@@ -127,7 +127,7 @@ do_unbind()
 do_reset()
 {
 	rand 4
-	echo 1 >"/sys/bus/pci/devices/${DEVS[R]}/migsim/reset"
+	echo 1 >"/sys/bus/pci/devices/${LOOP[R]}/migsim/reset"
 }
 
 # While somebody has a session it cannot be done; else it is no matter.
@@ -146,9 +146,9 @@ do_cut()
 # The kernel says of whom it kills, with a call trace, as of a bug: quiet_round.
 do_memory() { victim; rand 3000; limit "$WHO" memory.max $(((500 + R) * 1024)); }
 do_read_error() { rand 60000; knobs "${DEVS[0]}" fail_read_at="$R:28:1"; }
-do_write_error() { rand 60000; knobs "${DEVS[2]}" fail_write_at="$R:11:1"; }
+do_write_error() { rand 60000; knobs "${SINKS[0]}" fail_write_at="$R:11:1"; }
 do_arc_error() { knobs "${DEVS[1]}" fail_arc="RUNNING_P2P>STOP:28:1"; }
-do_arc_broken() { knobs_all fail_to_error=1 && knobs "${DEVS[3]}" fail_arc="RESUMING>STOP:5:1"; }
+do_arc_broken() { knobs_all fail_to_error=1 && knobs "${SINKS[1]}" fail_arc="RESUMING>STOP:5:1"; }
 
 # Before they start: no more threads than that.
 pids_short() { victim; rand 12; limit "$WHO" pids.max $((1 + R)); }

@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
-# vm: --devices 4 --timeout 600
+# vm: --devices 5 --timeout 600 --module iommufd --module vdpa_sim_net
 # kernel: debug
 #
 # Calls of the module that can fail do, one after the other: see fault_sweep.c. By default
@@ -45,6 +45,11 @@ last_stack()
 
 modprobe vfio_pci_migsim || skip_all "vfio_pci_migsim is not built"
 modprobe vfio_migmux || skip_all "vfio_migmux is not built"
+# a simulator that was loaded at boot takes addresses, and pins nothing
+rmmod vdpa_sim_net vdpa_sim 2>/dev/null
+modprobe vdpa_sim use_va=0 max_iotlb_entries=4096 && modprobe vdpa_sim_net
+modprobe vhost_vdpa max_iotlb_entries=4096
+modprobe iommufd
 [ -d /sys/kernel/debug/failslab ] || skip_all "this kernel injects no failures"
 for bdf in $(edu_list); do
 	driver_bind vfio_pci_migsim "$bdf" || exit 1
