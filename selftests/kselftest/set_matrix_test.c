@@ -104,7 +104,7 @@ static int unload(struct scene *scene)
 
 	if (syscall(SYS_delete_module, "vfio_migmux", O_NONBLOCK))
 		return errno == EBUSY || errno == EAGAIN ? 0 : -errno;
-	ret = system("modprobe vfio_migmux") ? -EIO : 0;
+	ret = system("/bin/modprobe vfio_migmux") ? -EIO : 0;
 	nl_close(scene->nl);
 	return ret ?: nl_open(scene->nl) ?: sets_pin(true);
 }

@@ -120,8 +120,9 @@ host_args()
 
 	# Silence what a slow, emulated machine makes of its own slowness, and skip what
 	# costs time at boot and says nothing about us. no_timer_check: whether the timer's
-	# interrupt arrives is tried against the clock, and a busy machine loses.
-	cmdline+=" rcupdate.rcu_cpu_stall_timeout=60 nmi_watchdog=0 mitigations=off"
+	# interrupt arrives is tried against the clock, and a busy machine loses. no5lvl: an
+	# interrupt while the kernel identifies its CPU is a wild access to KASAN otherwise.
+	cmdline+=" no5lvl rcupdate.rcu_cpu_stall_timeout=60 nmi_watchdog=0 mitigations=off"
 	cmdline+=" cryptomgr.notests random.trust_cpu=on audit=0 no_timer_check HOST=$host $append"
 	# An emulated one-shot timer is lost now and then, and with it a CPU; a periodic one
 	# ticks again. The kernel patches its own text while it boots, which an emulated CPU

@@ -33,6 +33,12 @@ wait_for()
 	done
 }
 
+# The file: busybox's sh takes its own applet, whatever is in /bin. See leaks_watch.
+modprobe()
+{
+	/bin/modprobe "$@"
+}
+
 # on_b CMD [ARG...]: run CMD on host b; stdout, stderr and exit code are CMD's.
 # Arguments arrive as given, no shell between. on_b_in also passes stdin along.
 on_b()

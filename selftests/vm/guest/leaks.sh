@@ -9,7 +9,7 @@ KMEMLEAK=/sys/kernel/debug/kmemleak
 # A trace of its own, which tests that use the other leave alone.
 LIFE=/sys/kernel/tracing/instances/life
 
-# leaks_watch: from here on record what vfio_migmux makes and ends, from whenever it is loaded.
+# leaks_watch: from here on record what vfio_migmux makes and ends, whenever it is loaded.
 # Not a record is overwritten: when the buffer is full objects_balance says so. The kernel
 # forgets the records of a module that is unloaded; what that one has left is unreachable
 # then, and kmemleak's to find.
@@ -18,9 +18,25 @@ leaks_watch()
 	mkdir $LIFE
 	echo 16384 >$LIFE/buffer_size_kb
 	echo 0 >$LIFE/options/overwrite
-	echo 'vfio_migmux:migmux_object_*:mod:vfio_migmux' >$LIFE/set_event
+	# who is told of a module that comes is told once
+	rm /bin/modprobe
+	cat >/bin/modprobe <<-END
+		#!/bin/sh
+		. /lib/migmux/leaks.sh
+		leaks_arm
+		exec busybox modprobe "\$@"
+	END
+	chmod 755 /bin/modprobe
 	# not ours: what was lost at boot
 	echo clear >$KMEMLEAK
+}
+
+# leaks_arm: before the module is loaded.
+leaks_arm()
+{
+	[ ! -d /sys/module/vfio_migmux ] || return 0
+	echo vfio_migmux:migmux_object_create:mod:vfio_migmux >$LIFE/set_event
+	echo vfio_migmux:migmux_object_destroy:mod:vfio_migmux >>$LIFE/set_event
 }
 
 # host_tidy: close and unbind all that tests may have left, as an operator would.
@@ -40,10 +56,15 @@ host_tidy()
 	driver_unbind $(edu_list)
 }
 
-# objects_alive: those that were made and have not ended. Fails if there are any, or if the
-# trace lost records.
+# objects_alive: those that were made and have not ended. Fails if there are any, if the
+# trace lost records or if there is none.
 objects_alive()
 {
+	if [ -d /sys/module/vfio_migmux ] &&
+	   [ "$(cat $LIFE/events/vfio_migmux/migmux_object_*/enable | tr -d '\n')" != 11 ]; then
+		echo "nobody watches the module's objects"
+		return 1
+	fi
 	if grep -h -e '^overrun' -e '^dropped' $LIFE/per_cpu/cpu*/stats | grep -v ' 0$'; then
 		echo "the trace has lost records"
 		return 1
