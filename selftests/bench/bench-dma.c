@@ -84,6 +84,14 @@ static int vdpa_message(int fd, uint8_t type, const void *at, size_t size)
 	return write(fd, &msg, sizeof(msg)) == sizeof(msg) ? 0 : -1;
 }
 
+/* One batch, as VMMs do it: else the device is given all of its map anew for each run of pages. */
+static int vdpa_batch(int fd, uint8_t type, const void *at, size_t size)
+{
+	return vdpa_message(fd, VHOST_IOTLB_BATCH_BEGIN, NULL, 0) ||
+	       vdpa_message(fd, type, at, size) ||
+	       vdpa_message(fd, VHOST_IOTLB_BATCH_END, NULL, 0) ? -1 : 0;
+}
+
 static int container_map(int fd, const void *at, size_t size)
 {
 	struct vfio_iommu_type1_dma_map arg = {
@@ -103,7 +111,7 @@ static int unmap(const struct target *t, size_t size)
 		.argsz = sizeof(arg), .iova = IOVA, .size = size,
 	};
 
-	if (t->vdpa ? vdpa_message(t->fd, VHOST_IOTLB_INVALIDATE, NULL, size) :
+	if (t->vdpa ? vdpa_batch(t->fd, VHOST_IOTLB_INVALIDATE, NULL, size) :
 		      ioctl(t->fd, VFIO_IOMMU_UNMAP_DMA, &arg))
 		return fail("unmapping", errno);
 	return 0;
@@ -118,7 +126,7 @@ static int at_start(const struct target *t, size_t size, uint64_t *ns)
 		return fail("memory", errno);
 	*ns = now();
 	if (t->vdpa)
-		ret = vdpa_message(t->fd, VHOST_IOTLB_UPDATE, at, size);
+		ret = vdpa_batch(t->fd, VHOST_IOTLB_UPDATE, at, size);
 	else
 		ret = container_map(t->fd, at, size);
 	if (ret)
@@ -270,12 +278,16 @@ static int measure(const struct vfio_set *set, const struct target *t, const cha
 /* A vhost-vdpa device of our own; the containers are the devices'. */
 static int target_open(struct target *t, const char *kind, const struct vfio_set *set)
 {
+	const uint64_t features = 1ULL << VHOST_BACKEND_F_IOTLB_MSG_V2 |
+				  1ULL << VHOST_BACKEND_F_IOTLB_BATCH;
+
 	t->vdpa = kind[0] == '/';
 	t->fd = set->container;
 	if (!t->vdpa)
 		return 0;
 	t->fd = open(kind, O_RDWR | O_CLOEXEC);
-	if (t->fd < 0 || ioctl(t->fd, VHOST_SET_OWNER))
+	if (t->fd < 0 || ioctl(t->fd, VHOST_SET_OWNER) ||
+	    ioctl(t->fd, VHOST_SET_BACKEND_FEATURES, &features))
 		return fail(kind, errno);
 	return 0;
 }
