@@ -13,6 +13,7 @@
 #include "target.h"
 
 #define BASE	(1ULL << 32)
+#define SIZE	(64UL << 10)	/* of a range: few pages, which take time */
 
 static struct target target = { .fd = -1 };
 static int session = -1;
@@ -25,14 +26,14 @@ static int prepare(enum target_kind kind)
 	size_t i;
 
 	if (!memory) {
-		memory = memory_new(3 * PIECE);
+		memory = memory_new(2 * SIZE);
 		if (!memory)
 			return -ENOMEM;
 		/* its pages come in the module's name otherwise */
-		for (i = 0; i < 3 * PIECE; i += 4096)
+		for (i = 0; i < 2 * SIZE; i += 4096)
 			memory[i] = 1;
-		ranges[0] = memory_range(BASE, memory, 2 * PIECE);
-		ranges[1] = memory_range(2 * BASE, memory + 2 * PIECE, PIECE);
+		ranges[0] = memory_range(BASE, memory, SIZE);
+		ranges[1] = memory_range(2 * BASE, memory + SIZE, SIZE);
 		pinned = memory_pinned();
 	}
 	if (kind != TARGET_VDPA && memory_wait_pinned(pinned))
@@ -58,7 +59,7 @@ static int map(enum target_kind kind)
 	      session_dma_wait(session, WAIT_MS, &dma);
 	if (ret)
 		return ret;
-	return dma.w.mapped == 3 * PIECE ? 0 : -EPROTO;
+	return dma.w.mapped == 2 * SIZE ? 0 : -EPROTO;
 }
 
 static int map_type1(void)
