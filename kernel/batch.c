@@ -10,6 +10,7 @@
 
 #include "arc.h"
 #include "batch.h"
+#include "compat.h"
 #include "hook.h"
 #include "ready.h"
 #include "session.h"
@@ -371,7 +372,7 @@ int migmux_batch_start(struct migmux_session *s, enum migmux_batch_kind kind,
 	b->running = true;
 	spin_unlock(&s->lock);
 	if (kind == MIGMUX_BATCH_SET_STATE && runs(target) && !migmux_dma_gate(s))
-		queue_work(system_unbound_wq, &s->gate_work);
+		queue_work(migmux_compat_unbound_wq, &s->gate_work);
 	else
 		run_phase(b);
 	return 0;

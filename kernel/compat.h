@@ -50,6 +50,13 @@ static inline bool migmux_compat_is_precopy_v2(const struct vfio_device *vdev)
 #include <linux/crc32.h>
 #endif
 
+/* Its name since 6.17; later kernels warn of the old one. */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 18, 0)
+#define migmux_compat_unbound_wq	system_unbound_wq
+#else
+#define migmux_compat_unbound_wq	system_dfl_wq
+#endif
+
 /* The namespace of iommufd's symbols, of which there are none where it is not built. */
 #if !IS_ENABLED(CONFIG_IOMMUFD)
 #define MIGMUX_COMPAT_IMPORT_IOMMUFD

@@ -13,6 +13,7 @@
 #include <linux/slab.h>
 
 #include "channel.h"
+#include "compat.h"
 #include "datafile.h"
 #include "follow.h"
 #include "hook.h"
@@ -222,7 +223,7 @@ void migmux_device_gone(struct migmux_device *dev)
 
 	WRITE_ONCE(dev->gone, true);
 	migmux_session_get(s);		/* the work puts it */
-	if (!queue_work(system_unbound_wq, &s->gone_work))
+	if (!queue_work(migmux_compat_unbound_wq, &s->gone_work))
 		migmux_session_put(s);
 }
 

@@ -15,6 +15,7 @@
 #include <linux/sched.h>
 #include <linux/sched/mm.h>
 
+#include "compat.h"
 #include "follow.h"
 #include "hook.h"
 #include "policy.h"
@@ -242,7 +243,7 @@ static void run(struct migmux_member *m)
 		early->to = early->at;
 	}
 	slot_put_locked(set);
-	queue_delayed_work(system_unbound_wq, &set->tick,
+	queue_delayed_work(migmux_compat_unbound_wq, &set->tick,
 			   msecs_to_jiffies(set->config.claim_timeout_ms));
 	spin_unlock(&set->lock);
 	wake_up_all(&set->wq);
@@ -354,7 +355,7 @@ void migmux_early_tick(struct work_struct *work)
 		queue_work(migmux_wq, &m->work);
 	}
 	if (next != U64_MAX)
-		queue_delayed_work(system_unbound_wq, &set->tick,
+		queue_delayed_work(migmux_compat_unbound_wq, &set->tick,
 				   nsecs_to_jiffies(next) + 1);
 	spin_unlock(&set->lock);
 }

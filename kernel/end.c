@@ -18,6 +18,7 @@
 #include <linux/vfio.h>
 
 #include "channel.h"
+#include "compat.h"
 #include "ready.h"
 #include "send.h"
 #include "session.h"
@@ -71,7 +72,7 @@ void migmux_session_fail(struct migmux_session *s, int error, u32 device,
 			  text);
 	migmux_session_milestone(s, VFIO_MIGMUX_MILESTONE_FAILED);
 	migmux_session_get(s);		/* end_work puts it */
-	queue_work(system_unbound_wq, &s->end_work);
+	queue_work(migmux_compat_unbound_wq, &s->end_work);
 	/* who was told that it failed may be closing it already */
 	WRITE_ONCE(s->ending, true);
 	wake_up_all(&s->wq);
@@ -276,7 +277,7 @@ void migmux_session_close(struct migmux_session *s)
 	if (s->staging || migmux_dma_unfinished(s)) {
 		/* by a worker: it borrows the address space of the owner */
 		INIT_WORK(&s->close_work, close_work);
-		queue_work(system_unbound_wq, &s->close_work);
+		queue_work(migmux_compat_unbound_wq, &s->close_work);
 		flush_work(&s->close_work);
 	}
 	/*

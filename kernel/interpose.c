@@ -29,6 +29,7 @@
 #include <linux/srcu.h>
 #include <linux/workqueue.h>
 
+#include "compat.h"
 #include "follow.h"
 #include "hook.h"
 #include "interpose.h"
@@ -261,7 +262,7 @@ void migmux_interpose_bury(struct migmux_hook *hook)
 	spin_lock(&graves_lock);
 	list_add_tail(&hook->node, &graves);
 	spin_unlock(&graves_lock);
-	queue_work(system_unbound_wq, &reap_work);
+	queue_work(migmux_compat_unbound_wq, &reap_work);
 }
 
 /**

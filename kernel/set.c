@@ -8,6 +8,7 @@
 #include <linux/slab.h>
 #include <linux/string.h>
 
+#include "compat.h"
 #include "follow.h"
 #include "hook.h"
 #include "netlink.h"
@@ -143,7 +144,7 @@ void migmux_set_configure(struct migmux_set *set,
 	spin_unlock(&set->lock);
 	migmux_slot_check(set);
 	/* the claim timeout may be shorter now */
-	mod_delayed_work(system_unbound_wq, &set->tick, 0);
+	mod_delayed_work(migmux_compat_unbound_wq, &set->tick, 0);
 }
 
 /* The first member that is still there, with a reference. */
@@ -184,7 +185,7 @@ void migmux_set_delete(struct migmux_set *set)
 	spin_unlock(&set->lock);
 	mutex_unlock(&migmux_set_lock);
 
-	mod_delayed_work(system_unbound_wq, &set->tick, 0);
+	mod_delayed_work(migmux_compat_unbound_wq, &set->tick, 0);
 	while ((m = first_member(set))) {
 		migmux_member_leave(m);
 		mutex_lock(&migmux_set_lock);
