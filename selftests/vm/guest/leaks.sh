@@ -106,6 +106,8 @@ host_unload()
 # memory_reachable: kmemleak knows of no memory that nothing points to. It reports what it
 # has found so in two scans, the object being 5 s old by then, and what is on its way
 # through a register or RCU may be found so: real is what a third scan does not reach either.
+# Not ours is what VFIO_IOMMU_GET_INFO of a type1 container loses when it has no memory for
+# the last of its capabilities.
 memory_reachable()
 {
 	local found
@@ -114,7 +116,11 @@ memory_reachable()
 		sleep 6
 		echo scan >$KMEMLEAK
 	done
-	found=$(cat $KMEMLEAK)
+	found=$(awk '
+		function flush() { if (record !~ /vfio_info_cap_add/) printf "%s", record }
+		/^unreferenced object/ { flush(); record = "" }
+		{ record = record $0 "\n" }
+		END { flush() }' $KMEMLEAK)
 	echo "$found"
 	[ -z "$found" ]
 }
