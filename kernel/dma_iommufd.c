@@ -91,7 +91,8 @@ static int unmap(struct migmux_dma_target *t, const struct migmux_dma_piece *pie
 const struct migmux_dma_ops migmux_dma_iommufd_ops = {
 	.kind = VFIO_MIGMUX_DMA_KIND_IOMMUFD,
 	.name = "iommufd",
-	.piece = SZ_64M,
+	/* iommufd holds the process's mmap lock for all of it: its threads wait so long */
+	.piece = SZ_16M,
 	.workers = MIGMUX_DMA_WORKERS_MAX,
 	.matches = matches,
 	.probe = probe,

@@ -6,6 +6,7 @@
 def median: sort | if length == 0 then null
 	elif length % 2 == 1 then .[length / 2 | floor]
 	else (.[length / 2 - 1] + .[length / 2]) / 2 end;
+def scaled($by): { median: (.median / $by), min: (.min / $by), max: (.max / $by), n: .n };
 def spread: { median: median, min: min, max: max, n: length };
 
 [inputs | split(" ")] as $rows
@@ -101,6 +102,13 @@ def spread: { median: median, min: min, max: max, n: length };
        ahead_ms: (map(.ms[1]) | median), left_ms: (map(.ms[2]) | median),
        left: (map(.ms[2] / .ms[0]) | spread), stall_ms: (map(.ms[3]) | median),
        stall: (map(.ms[3] / 20) | spread), idle_stall_ms: (map(.ms[4]) | median) }] as $dma
+# what the debug kernel would do if it mapped by type1 as fast as the stock one does
+| [$dma[] | if .how == "debug" then .mib as $mib
+	| [$dma[] | select(.kind == "type1" and .mib == $mib)] as $type1
+	| ((first($type1[] | select(.how == "debug")) | .at_start_ms) /
+	   (first($type1[] | select(.how == "counted")) | .at_start_ms)) as $slow
+	| .slowdown = $slow | .stall |= scaled($slow)
+   else . end] as $dma
 | { environment: $env,
     arcs: $arcs,
     ioctl: $ioctls,

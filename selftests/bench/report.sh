@@ -123,7 +123,9 @@ dma_print()
 		done
 	echo "(left: until the first device started that was to; stall: the longest turn of a VMM's thread"
 	echo " while mapping went on, and while none did; counted: in the stock kernel, a ns is an instruction"
-	echo " of either CPU, so what else the machine does is not in it; in the debug kernel n = $DEBUG_N)"
+	echo " of either CPU, so what else the machine does is not in it; in the debug kernel n = $DEBUG_N, and"
+	jq -r '[.dma[].slowdown // empty] | unique | map("\(. | round)")|
+		" what type1 does there takes \(join(" and ")) times as long as by instructions)"' "$1"
 }
 
 versus_print()
