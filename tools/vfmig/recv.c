@@ -11,6 +11,9 @@
 #include "output.h"
 #include "transfer.h"
 
+/* What is mapped of a range is taken away when it fails: no longer than that takes. */
+#define MEMORY_UNDO_MS	10000
+
 static int say_ready(const struct transfer *t)
 {
 	int ret;
@@ -51,6 +54,7 @@ static int run(struct transfer *t)
 		.max_spill = t->max_spill,
 		.max_state = t->max_state,
 	};
+	struct vfio_migmux_dma_wait memory;
 	uint32_t flags = 0;
 	int ret;
 
@@ -71,6 +75,12 @@ static int run(struct transfer *t)
 	if (say_ready(t))
 		return VFMIG_REFUSED;
 	ret = transfer_wait(t, VFIO_MIGMUX_MILESTONE_HANDED_OVER);
+	if (ret && ret == t->memory_error) {
+		/* the source is better off with its devices: it gets no verdict; the words come last */
+		vfmig_dma_wait(t->fd, MEMORY_UNDO_MS, &memory, NULL, 0);
+		transfer_failed(t, "cannot map memory", ret);
+		return VFMIG_REFUSED;
+	}
 	if (ret) {
 		transfer_failed(t, t->aborted ? "recv interrupted" : "recv failed", ret);
 		return VFMIG_REFUSED;

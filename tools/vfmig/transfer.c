@@ -152,9 +152,12 @@ int transfer_refresh(struct transfer *t)
 static void drain_events(struct transfer *t)
 {
 	struct vfio_migmux_event events[32];
+	int n;
 
-	while (vfmig_read_events(t->fd, events, 32) > 0)
-		;
+	while ((n = vfmig_read_events(t->fd, events, 32)) > 0)
+		for (int i = 0; i < n; i++)
+			if (events[i].type == VFIO_MIGMUX_EVENT_DMA && events[i].error)
+				t->memory_error = -(int)events[i].error;
 }
 
 static void abort_session(struct transfer *t)
@@ -196,6 +199,8 @@ static int wait_loop(struct transfer *t, uint32_t milestones, struct progress *p
 			return -ECANCELED;
 		if (t->aborted)
 			return -EINTR;
+		if (t->memory_error)
+			return t->memory_error;
 		/* without progress to show, events alone wake us */
 		wait_once(t, p->on ? PROGRESS_INTERVAL_MS : -1);
 	}
@@ -209,7 +214,8 @@ static int wait_loop(struct transfer *t, uint32_t milestones, struct progress *p
  * After a failure it waits until everything has stopped. SIGINT and SIGTERM abort
  * the session with RUNNING as recover state.
  *
- * Return: 0, -ECANCELED after a failure, -EINTR after an abort, another errno.
+ * Return: 0, -ECANCELED after a failure, -EINTR after an abort, @t->memory_error, another
+ * errno.
  */
 int transfer_wait(struct transfer *t, uint32_t milestones)
 {

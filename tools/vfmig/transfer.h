@@ -32,6 +32,7 @@ enum progress_mode { PROGRESS_AUTO, PROGRESS_ALWAYS, PROGRESS_NEVER };
  * @timeout_ms: for arcs, 0 is no limit
  * @exec: command for sh, or NULL
  * @memory: recv: bytes of memory for the devices, 0 is none
+ * @memory_error: negative errno with which some of it could not be mapped, 0 if not
  * @ready_file: recv: where to say that it is ready, or NULL
  * @check: send: ask the other end before anything is stopped
  * @check_only: and leave it at that
@@ -60,6 +61,7 @@ struct transfer {
 	uint64_t max_state;
 	uint32_t timeout_ms;
 	uint64_t memory;
+	int memory_error;
 	const char *exec;
 	const char *ready_file;
 	bool check;

@@ -76,6 +76,15 @@ events_told()
 		length > 2 and . == sort and .[0] < 1000 and .[-1] == 1000' /tmp/events.json
 }
 
+# Both ends fail, recv says why, and the source has its devices.
+is_given_up()
+{
+	[[ $RECV_RC == 2 && $SEND_RC == 2 ]] && grep -q 'cannot map memory: .*mappings' /tmp/recv.err &&
+		all_in RUNNING "${DEVS[@]}" && return
+	transfer_show
+	return 1
+}
+
 LIBRARY+="; $(declare -f pinned nothing_pinned is_mapped huge_pages_free huge_pages_are)"
 PINNED=$(on b pinned)
 LIBRARY+="; PINNED=$PINNED"
@@ -132,6 +141,22 @@ else
 fi
 
 check "usage" says 1 "want bytes" vfmig recv --memory x "$LINK" "$(handles | head -n1)"
+# Some of it cannot be mapped: that is known before the source has given its devices away.
+limit=/sys/module/vfio_iommu_type1/parameters/dma_entry_limit
+entries=$(on b cat $limit)
+on b sh -c "echo 1 >$limit"
+link_renew 4 >/dev/null
+both knobs_default
+knobs_all read_us_per_mib=20000000
+recv_start --memory 192M
+send_start
+send_wait
+recv_wait
+check "memory that cannot all be mapped" is_given_up
+check "nothing stays pinned of what was" on b wait_for 20 nothing_pinned
+on b sh -c "echo $entries >$limit"
+knobs_all read_us_per_mib=0
+link_renew 4 >/dev/null
 check "more than there is" on b says 2 "memory" vfmig recv --memory 900T "$LINK" "$(handles | head -n1)"
 link_down
 check "nothing is left" hosts_clean
