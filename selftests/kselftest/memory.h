@@ -14,12 +14,6 @@
 #define PIECE		(2UL << 20)	/* the smallest there is */
 #define RW		(VFIO_MIGMUX_DMA_READ | VFIO_MIGMUX_DMA_WRITE)
 
-/* A refused or failed call of a session: its errno, and a text with the words that help. */
-#define EXPECT_REFUSED(fd, error, words, call) do {		\
-	EXPECT_EQ(-(error), (call));				\
-	EXPECT_TRUE(session_says(fd, error, words));		\
-} while (0)
-
 /* Bytes of this process that are locked by type1, as /proc/self/status says. */
 long memory_locked(void);
 /* Pages of the host that are pinned for DMA now, as /proc/vmstat says. */

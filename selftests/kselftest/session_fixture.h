@@ -53,6 +53,21 @@ FIXTURE_TEARDOWN(vmm)
 	EXPECT_TRUE(session_says(self->fd, (error), (words)));	\
 } while (0)
 
+/* The same of any session. */
+#define EXPECT_REFUSED(fd, error, words, call) do {		\
+	EXPECT_EQ(-(error), (call));				\
+	EXPECT_TRUE(session_says(fd, error, words));		\
+} while (0)
+
+/* Both have been, in that order. */
+static inline bool ordered(__u64 a, __u64 b)
+{
+	if (a && a <= b)
+		return true;
+	printf("# %llu is not before %llu\n", a, b);
+	return false;
+}
+
 /* What main() does. */
 static inline int session_main(int argc, char **argv)
 {

@@ -32,14 +32,6 @@ static int fill_all(struct _test_data_vmm *self, __u64 state_size)
 	return ret;
 }
 
-static bool ordered(__u64 a, __u64 b)
-{
-	if (a && a <= b)
-		return true;
-	printf("# %llu is not before %llu\n", a, b);
-	return false;
-}
-
 static bool span_done(const struct vfio_migmux_timeline_device *dev, int phase)
 {
 	return ordered(dev->phases[phase].start_ns, dev->phases[phase].end_ns);

@@ -13,11 +13,6 @@
 #define PRECOPY		VFIO_MIGMUX_SAVE_PRECOPY
 #define BLOCK		4096
 
-#define EXPECT_REFUSED(fd, error, words, call) do {		\
-	EXPECT_EQ(-(error), (call));				\
-	EXPECT_TRUE(session_says(fd, error, words));		\
-} while (0)
-
 static int knob(const struct vfio_dev *dev, const char *attr, __u64 value)
 {
 	return attr_write_num(dev->addr, attr, value);
@@ -117,14 +112,6 @@ static int knobs(struct vfio_dev *dev, const struct _fixture_variant_precopy *va
 {
 	return attr_write(dev->addr, "precopy_end", variant->end) ?:
 	       knob(dev, "poll", variant->poll);
-}
-
-static bool ordered(__u64 a, __u64 b)
-{
-	if (a && a <= b)
-		return true;
-	printf("# %llu is not before %llu\n", a, b);
-	return false;
 }
 
 /* Pre-copy, then the downtime; and the two ends say the same. */

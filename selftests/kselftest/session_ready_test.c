@@ -15,11 +15,6 @@
 #define PRECOPY		VFIO_MIGMUX_SAVE_PRECOPY
 #define A_MOMENT_MS	100
 
-#define EXPECT_REFUSED(fd, error, words, call) do {		\
-	EXPECT_EQ(-(error), (call));				\
-	EXPECT_TRUE(session_says(fd, error, words));		\
-} while (0)
-
 /* The link "l" is the source's; the destination has the other ends as channels. */
 FIXTURE(ready)
 {

@@ -76,7 +76,7 @@ static int run(struct transfer *t)
 		return VFMIG_REFUSED;
 	ret = transfer_wait(t, VFIO_MIGMUX_MILESTONE_HANDED_OVER);
 	if (ret && ret == t->memory_error) {
-		/* the source is better off with its devices: it gets no verdict; the words come last */
+		/* no verdict: the source goes on with its devices. Then the words come */
 		vfmig_dma_wait(t->fd, MEMORY_UNDO_MS, &memory, NULL, 0);
 		transfer_failed(t, "cannot map memory", ret);
 		return VFMIG_REFUSED;
