@@ -84,6 +84,26 @@ static int probe(struct migmux_dma_target *t, const char **why)
 	return 0;
 }
 
+static int unmap_once(struct migmux_dma_target *t, const struct migmux_dma_piece *piece)
+{
+	struct vfio_iommu_type1_dma_unmap arg = {
+		.argsz = sizeof(arg),
+		.iova = piece->iova,
+		.size = piece->size,
+	};
+
+	return migmux_dma_ioctl(t->file, VFIO_IOMMU_UNMAP_DMA, &arg, sizeof(arg));
+}
+
+/* Without room for its answer it says EFAULT when it is done: once more, and it is sure. */
+static int unmap(struct migmux_dma_target *t, const struct migmux_dma_piece *piece)
+{
+	int err = unmap_once(t, piece);
+
+	return err == -EFAULT ? unmap_once(t, piece) : err;
+}
+
+/* EFAULT again: what is not said to be mapped must not be. */
 static int map(struct migmux_dma_target *t, const struct migmux_dma_piece *piece)
 {
 	struct vfio_iommu_type1_dma_map arg = {
@@ -94,19 +114,12 @@ static int map(struct migmux_dma_target *t, const struct migmux_dma_piece *piece
 		.iova = piece->iova,
 		.size = piece->size,
 	};
+	int err;
 
-	return migmux_dma_ioctl(t->file, VFIO_IOMMU_MAP_DMA, &arg, sizeof(arg));
-}
-
-static int unmap(struct migmux_dma_target *t, const struct migmux_dma_piece *piece)
-{
-	struct vfio_iommu_type1_dma_unmap arg = {
-		.argsz = sizeof(arg),
-		.iova = piece->iova,
-		.size = piece->size,
-	};
-
-	return migmux_dma_ioctl(t->file, VFIO_IOMMU_UNMAP_DMA, &arg, sizeof(arg));
+	err = migmux_dma_ioctl(t->file, VFIO_IOMMU_MAP_DMA, &arg, sizeof(arg));
+	if (err == -EFAULT)
+		unmap(t, piece);
+	return err;
 }
 
 /* type1 has a lock for each container over all pinning: one worker. */

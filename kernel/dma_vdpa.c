@@ -169,7 +169,7 @@ static int unmap(struct migmux_dma_target *t, const struct migmux_dma_piece *pie
 const struct migmux_dma_ops migmux_dma_vdpa_ops = {
 	.kind = VFIO_MIGMUX_DMA_KIND_VHOST_VDPA,
 	.name = "vhost-vdpa device",
-	.piece = SZ_16M,
+	.piece = SZ_4M,
 	.workers = 1,
 	.matches = matches,
 	.probe = probe,
