@@ -59,6 +59,22 @@ static bool must_end(const struct migmux_dma_target *t)
 	       !migmux_dma_table_busy(&t->table);
 }
 
+/*
+ * EFAULT may be about the answer, when the deed is done. What is taken away once more is
+ * gone for sure, and what is not said to be mapped must not be.
+ */
+static int call(struct migmux_dma_target *t, const struct migmux_dma_piece *piece)
+{
+	const struct migmux_dma_ops *ops = t->ops;
+	int err, gone;
+
+	err = piece->unmap ? ops->unmap(t, piece) : ops->map(t, piece);
+	if (err != -EFAULT || !ops->answers)
+		return err;
+	gone = ops->unmap(t, piece);
+	return piece->unmap ? gone : err;
+}
+
 /* Map a piece, or take it away. */
 static int work(struct migmux_dma_target *t, const struct migmux_dma_piece *piece)
 {
@@ -72,7 +88,7 @@ static int work(struct migmux_dma_target *t, const struct migmux_dma_piece *piec
 		t->batch = true;
 		spin_unlock(&t->session->dma.lock);
 	}
-	err = piece->unmap ? t->ops->unmap(t, piece) : t->ops->map(t, piece);
+	err = call(t, piece);
 	trace_migmux_dma(t->session->report->id, t->index, piece->unmap, piece->iova,
 			 piece->size, err);
 	return err;

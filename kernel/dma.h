@@ -21,6 +21,7 @@ struct migmux_session;
  * @kind: its name for the outside
  * @name: and for people
  * @piece: bytes that are mapped at once if the VMM does not say
+ * @answers: its calls write to the caller's memory when they are done
  * @workers: threads that can map at the same time to some use
  * @matches: is it a file of that kind? The answer must be certain: its ops are called
  *	with what they do not expect otherwise, and may never return
@@ -39,6 +40,7 @@ struct migmux_dma_ops {
 	enum vfio_migmux_dma_kind kind;
 	const char *name;
 	u64 piece;
+	bool answers;
 	u32 workers;
 	bool (*matches)(struct file *file);
 	int (*probe)(struct migmux_dma_target *t, const char **why);

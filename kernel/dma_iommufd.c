@@ -58,7 +58,23 @@ static int probe(struct migmux_dma_target *t, const char **why)
 	return 0;
 }
 
-static int unmap_once(struct migmux_dma_target *t, const struct migmux_dma_piece *piece)
+static int map(struct migmux_dma_target *t, const struct migmux_dma_piece *piece)
+{
+	struct iommu_ioas_map arg = {
+		.size = sizeof(arg),
+		.flags = IOMMU_IOAS_MAP_FIXED_IOVA |
+			 (piece->access & MIGMUX_DMA_READ ? IOMMU_IOAS_MAP_READABLE : 0) |
+			 (piece->access & MIGMUX_DMA_WRITE ? IOMMU_IOAS_MAP_WRITEABLE : 0),
+		.ioas_id = t->id,
+		.user_va = piece->vaddr,
+		.length = piece->size,
+		.iova = piece->iova,
+	};
+
+	return migmux_dma_ioctl(t->file, IOMMU_IOAS_MAP, &arg, sizeof(arg));
+}
+
+static int unmap(struct migmux_dma_target *t, const struct migmux_dma_piece *piece)
 {
 	struct iommu_ioas_unmap arg = {
 		.size = sizeof(arg),
@@ -72,41 +88,13 @@ static int unmap_once(struct migmux_dma_target *t, const struct migmux_dma_piece
 	return ret == -ENOENT ? 0 : ret;
 }
 
-/* Without room for its answer it says EFAULT when it is done: once more, and it is sure. */
-static int unmap(struct migmux_dma_target *t, const struct migmux_dma_piece *piece)
-{
-	int err = unmap_once(t, piece);
-
-	return err == -EFAULT ? unmap_once(t, piece) : err;
-}
-
-/* EFAULT again: what is not said to be mapped must not be. */
-static int map(struct migmux_dma_target *t, const struct migmux_dma_piece *piece)
-{
-	struct iommu_ioas_map arg = {
-		.size = sizeof(arg),
-		.flags = IOMMU_IOAS_MAP_FIXED_IOVA |
-			 (piece->access & MIGMUX_DMA_READ ? IOMMU_IOAS_MAP_READABLE : 0) |
-			 (piece->access & MIGMUX_DMA_WRITE ? IOMMU_IOAS_MAP_WRITEABLE : 0),
-		.ioas_id = t->id,
-		.user_va = piece->vaddr,
-		.length = piece->size,
-		.iova = piece->iova,
-	};
-	int err;
-
-	err = migmux_dma_ioctl(t->file, IOMMU_IOAS_MAP, &arg, sizeof(arg));
-	if (err == -EFAULT)
-		unmap(t, piece);
-	return err;
-}
-
 const struct migmux_dma_ops migmux_dma_iommufd_ops = {
 	.kind = VFIO_MIGMUX_DMA_KIND_IOMMUFD,
 	.name = "iommufd",
 	/* iommufd holds the process's mmap lock for all of it: its threads wait so long */
 	.piece = SZ_8M,
 	.workers = MIGMUX_DMA_WORKERS_MAX,
+	.answers = true,
 	.matches = matches,
 	.probe = probe,
 	.map = map,

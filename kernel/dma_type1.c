@@ -84,26 +84,6 @@ static int probe(struct migmux_dma_target *t, const char **why)
 	return 0;
 }
 
-static int unmap_once(struct migmux_dma_target *t, const struct migmux_dma_piece *piece)
-{
-	struct vfio_iommu_type1_dma_unmap arg = {
-		.argsz = sizeof(arg),
-		.iova = piece->iova,
-		.size = piece->size,
-	};
-
-	return migmux_dma_ioctl(t->file, VFIO_IOMMU_UNMAP_DMA, &arg, sizeof(arg));
-}
-
-/* Without room for its answer it says EFAULT when it is done: once more, and it is sure. */
-static int unmap(struct migmux_dma_target *t, const struct migmux_dma_piece *piece)
-{
-	int err = unmap_once(t, piece);
-
-	return err == -EFAULT ? unmap_once(t, piece) : err;
-}
-
-/* EFAULT again: what is not said to be mapped must not be. */
 static int map(struct migmux_dma_target *t, const struct migmux_dma_piece *piece)
 {
 	struct vfio_iommu_type1_dma_map arg = {
@@ -114,12 +94,19 @@ static int map(struct migmux_dma_target *t, const struct migmux_dma_piece *piece
 		.iova = piece->iova,
 		.size = piece->size,
 	};
-	int err;
 
-	err = migmux_dma_ioctl(t->file, VFIO_IOMMU_MAP_DMA, &arg, sizeof(arg));
-	if (err == -EFAULT)
-		unmap(t, piece);
-	return err;
+	return migmux_dma_ioctl(t->file, VFIO_IOMMU_MAP_DMA, &arg, sizeof(arg));
+}
+
+static int unmap(struct migmux_dma_target *t, const struct migmux_dma_piece *piece)
+{
+	struct vfio_iommu_type1_dma_unmap arg = {
+		.argsz = sizeof(arg),
+		.iova = piece->iova,
+		.size = piece->size,
+	};
+
+	return migmux_dma_ioctl(t->file, VFIO_IOMMU_UNMAP_DMA, &arg, sizeof(arg));
 }
 
 /* type1 has a lock for each container over all pinning: one worker. */
@@ -128,6 +115,7 @@ const struct migmux_dma_ops migmux_dma_type1_ops = {
 	.name = "type1 container",
 	.piece = SZ_64M,
 	.workers = 1,
+	.answers = true,
 	.matches = matches,
 	.probe = probe,
 	.map = map,
