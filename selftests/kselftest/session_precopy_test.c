@@ -375,7 +375,7 @@ TEST_F(one, read_across_the_stop)
 TEST_F(one, ack_comes_late)
 {
 	ASSERT_EQ(0, fill(&DEV[0], MIB, MIB));
-	ASSERT_EQ(0, knob(&DEV[2], "write_us_per_mib", 300000));
+	ASSERT_EQ(0, knob(&DEV[2], "write_us_per_mib", 2000000));
 	ASSERT_EQ(0, pair_open(PAIR, &DEV[0], &DEV[2], 1, 1));
 	ASSERT_EQ(0, begin(PAIR, VERDICT));
 	ASSERT_EQ(0, rounds_wait(PAIR->from, 0, 1));

@@ -8,6 +8,7 @@
 #	stages_begin 2; stage "first" CMD...; stage "second" CMD...; stages_end
 
 stages_n=0 stages_passed=0 stages_failed=0 stages_skipped=0
+stages_bad=()
 
 # stages_begin N: how many there will be.
 stages_begin()
@@ -19,12 +20,12 @@ stages_begin()
 # stage NAME CMD...: run it, show its output as subtests, add up its counts.
 stage()
 {
-	local name=$1 rc=0 p f s
+	local name=$1 rc=0 p f s bad
 
 	shift
 	echo "# $name"
 	rm -f "${work:?}/counts"
-	"$@" > >(sed -u 's/^/    /') || rc=$?
+	"$@" > >(sed -u "/^ *not ok /w $work/bad"$'\n''s/^/    /') || rc=$?
 	wait $! || :
 	p=0 f=0 s=0
 	[[ ! -r $work/counts ]] || read -r p f s <"$work/counts"
@@ -33,6 +34,8 @@ stage()
 	((stages_passed += p, stages_failed += f, stages_skipped += s, ++stages_n))
 	if ((f)); then
 		echo "not ok $stages_n $name"
+		mapfile -t bad <"$work/bad"
+		stages_bad+=("$name:" "${bad[@]/#/    }")
 	else
 		echo "ok $stages_n $name"
 	fi
@@ -45,9 +48,10 @@ stages_record()
 		failed $stages_failed skipped $stages_skipped "${@:3}"
 }
 
-# Fails if anything has.
+# Fails if anything has, and says once more what: nobody looks through a long log.
 stages_end()
 {
+	((${#stages_bad[@]} == 0)) || printf '# %s\n' "What failed" "${stages_bad[@]}"
 	echo "$stages_passed passed, $stages_failed failed, $stages_skipped skipped"
 	((stages_failed == 0))
 }
