@@ -22,7 +22,7 @@ MIB=1048576
 MTU=9000			# as on the networks that carry migrations
 WEIGHTS=(1 2 4)
 WEIGHED=7			# so many channels, and MiB of staging, can be dealt out exactly
-SHARE_MIB=48			# of each, and looked at when that much of all was sent
+SHARE_MIB=128			# of each, and looked at when that much of all was sent
 
 die()
 {

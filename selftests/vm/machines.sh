@@ -236,7 +236,7 @@ life_check()
 			elif ((n && SECONDS - ${heard[$host$cpu]:-0} > STOPPED_AFTER * patience)); then
 				halted $host $cpu || continue
 				stopped="CPU $cpu of host $host
-$(monitor $host "info registers -a" "info lapic 0" "info lapic 1" | grep -v '^[YFXD]')"
+$(monitor $host "info lapic 0" "info lapic 1" "info registers -a" | grep -v '^[YFXD]')"
 				return
 			fi
 		done
