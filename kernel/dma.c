@@ -61,18 +61,21 @@ static bool must_end(const struct migmux_dma_target *t)
 
 /*
  * EFAULT may be about the answer, when the deed is done. What is taken away once more is
- * gone for sure, and what is not said to be mapped must not be.
+ * gone for sure, and what is not said to be mapped must not be. But where mapping has no
+ * answer, EFAULT says that nothing was mapped, and what is there is somebody else's.
  */
 static int call(struct migmux_dma_target *t, const struct migmux_dma_piece *piece)
 {
 	const struct migmux_dma_ops *ops = t->ops;
-	int err, gone;
+	int err = piece->unmap ? ops->unmap(t, piece) : ops->map(t, piece);
 
-	err = piece->unmap ? ops->unmap(t, piece) : ops->map(t, piece);
-	if (err != -EFAULT || !ops->answers)
+	if (err != -EFAULT)
 		return err;
-	gone = ops->unmap(t, piece);
-	return piece->unmap ? gone : err;
+	if (piece->unmap)
+		return ops->unmap(t, piece);
+	if (ops->map_answers)
+		ops->unmap(t, piece);
+	return err;
 }
 
 /* Map a piece, or take it away. */

@@ -21,7 +21,7 @@ struct migmux_session;
  * @kind: its name for the outside
  * @name: and for people
  * @piece: bytes that are mapped at once if the VMM does not say
- * @answers: its calls write to the caller's memory when they are done
+ * @map_answers: @map writes to the caller's memory when it is done
  * @workers: threads that can map at the same time to some use
  * @matches: is it a file of that kind? The answer must be certain: its ops are called
  *	with what they do not expect otherwise, and may never return
@@ -40,7 +40,7 @@ struct migmux_dma_ops {
 	enum vfio_migmux_dma_kind kind;
 	const char *name;
 	u64 piece;
-	bool answers;
+	bool map_answers;
 	u32 workers;
 	bool (*matches)(struct file *file);
 	int (*probe)(struct migmux_dma_target *t, const char **why);
@@ -152,6 +152,7 @@ bool migmux_dma_gate(struct migmux_session *s);
 bool migmux_dma_unfinished(struct migmux_session *s);
 
 /* dma_call.c: calling a target */
-long migmux_dma_ioctl(struct file *file, unsigned int cmd, void *arg, size_t size);
+long migmux_dma_ioctl(struct file *file, unsigned int cmd, const void *arg, void *answer,
+		      size_t size);
 
 #endif /* MIGMUX_DMA_H */

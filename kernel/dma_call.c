@@ -9,27 +9,30 @@
  * migmux_dma_ioctl() - call an ioctl of a target as the VMM would
  * @file: the target
  * @cmd: the ioctl
- * @arg: its argument, and its answer
- * @size: bytes of that; no more than a page
+ * @arg: its argument
+ * @answer: where what it made of that goes, or NULL if nobody asks; may be @arg
+ * @size: bytes of each; no more than a page
  *
  * The argument lies in a page of the process, which another thread of it can write to:
  * then the process has asked the target for something else itself.
  *
  * Context: a task with the address space of the VMM; no lock is held. Sleeps as long as
  * the target takes.
- * Return: what the ioctl returns, -EFAULT, or the error of mapping a page.
+ * Return: what the ioctl returns; -EFAULT also if its answer cannot be read; -ENOMEM if there
+ * is no memory for the page, or another error of mapping it: then it was not called.
  */
-long migmux_dma_ioctl(struct file *file, unsigned int cmd, void *arg, size_t size)
+long migmux_dma_ioctl(struct file *file, unsigned int cmd, const void *arg, void *answer,
+		      size_t size)
 {
 	unsigned long uaddr = migmux_upage_map();
 	void __user *to = (void __user *)uaddr;
-	long ret = -EFAULT;
+	long ret = -ENOMEM;
 
 	if (IS_ERR_VALUE(uaddr))
 		return (long)uaddr;
 	if (!copy_to_user(to, arg, size)) {
 		ret = file->f_op->unlocked_ioctl(file, cmd, uaddr);
-		if (copy_from_user(arg, to, size))
+		if (answer && copy_from_user(answer, to, size))
 			ret = ret ?: -EFAULT;
 	}
 	migmux_upage_unmap(uaddr);

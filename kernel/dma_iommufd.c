@@ -32,7 +32,7 @@ static int find_compat(struct migmux_dma_target *t)
 	};
 	long ret;
 
-	ret = migmux_dma_ioctl(t->file, IOMMU_VFIO_IOAS, &arg, sizeof(arg));
+	ret = migmux_dma_ioctl(t->file, IOMMU_VFIO_IOAS, &arg, &arg, sizeof(arg));
 	if (!ret)
 		t->id = arg.ioas_id;
 	return ret;
@@ -49,7 +49,7 @@ static int probe(struct migmux_dma_target *t, const char **why)
 		return ret == -ENODEV ? -ENOENT : ret;
 	arg.ioas_id = t->id;
 	/* without room for the ranges, which is an error, it tells the alignment */
-	ret = migmux_dma_ioctl(t->file, IOMMU_IOAS_IOVA_RANGES, &arg, sizeof(arg));
+	ret = migmux_dma_ioctl(t->file, IOMMU_IOAS_IOVA_RANGES, &arg, &arg, sizeof(arg));
 	if (ret && ret != -EMSGSIZE)
 		return ret;
 	t->table.align = max_t(u64, arg.out_iova_alignment, PAGE_SIZE);
@@ -71,7 +71,7 @@ static int map(struct migmux_dma_target *t, const struct migmux_dma_piece *piece
 		.iova = piece->iova,
 	};
 
-	return migmux_dma_ioctl(t->file, IOMMU_IOAS_MAP, &arg, sizeof(arg));
+	return migmux_dma_ioctl(t->file, IOMMU_IOAS_MAP, &arg, NULL, sizeof(arg));
 }
 
 static int unmap(struct migmux_dma_target *t, const struct migmux_dma_piece *piece)
@@ -84,7 +84,7 @@ static int unmap(struct migmux_dma_target *t, const struct migmux_dma_piece *pie
 	};
 	long ret;
 
-	ret = migmux_dma_ioctl(t->file, IOMMU_IOAS_UNMAP, &arg, sizeof(arg));
+	ret = migmux_dma_ioctl(t->file, IOMMU_IOAS_UNMAP, &arg, NULL, sizeof(arg));
 	return ret == -ENOENT ? 0 : ret;
 }
 
@@ -94,7 +94,7 @@ const struct migmux_dma_ops migmux_dma_iommufd_ops = {
 	/* iommufd holds the process's mmap lock for all of it: its threads wait so long */
 	.piece = SZ_8M,
 	.workers = MIGMUX_DMA_WORKERS_MAX,
-	.answers = true,
+	.map_answers = true,
 	.matches = matches,
 	.probe = probe,
 	.map = map,

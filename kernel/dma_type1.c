@@ -73,7 +73,7 @@ static int probe(struct migmux_dma_target *t, const char **why)
 					    VFIO_TYPE1v2_IOMMU);
 	if (ret <= 0)
 		return ret ?: -EBADF;
-	ret = migmux_dma_ioctl(t->file, VFIO_IOMMU_GET_INFO, &info, sizeof(info));
+	ret = migmux_dma_ioctl(t->file, VFIO_IOMMU_GET_INFO, &info, &info, sizeof(info));
 	if (ret)
 		return ret == -EINVAL || ret == -ENOTTY ? -EBADF : ret;
 	if (!(info.flags & VFIO_IOMMU_INFO_PGSIZES) || !info.iova_pgsizes)
@@ -95,7 +95,7 @@ static int map(struct migmux_dma_target *t, const struct migmux_dma_piece *piece
 		.size = piece->size,
 	};
 
-	return migmux_dma_ioctl(t->file, VFIO_IOMMU_MAP_DMA, &arg, sizeof(arg));
+	return migmux_dma_ioctl(t->file, VFIO_IOMMU_MAP_DMA, &arg, NULL, sizeof(arg));
 }
 
 static int unmap(struct migmux_dma_target *t, const struct migmux_dma_piece *piece)
@@ -106,7 +106,7 @@ static int unmap(struct migmux_dma_target *t, const struct migmux_dma_piece *pie
 		.size = piece->size,
 	};
 
-	return migmux_dma_ioctl(t->file, VFIO_IOMMU_UNMAP_DMA, &arg, sizeof(arg));
+	return migmux_dma_ioctl(t->file, VFIO_IOMMU_UNMAP_DMA, &arg, NULL, sizeof(arg));
 }
 
 /* type1 has a lock for each container over all pinning: one worker. */
@@ -115,7 +115,6 @@ const struct migmux_dma_ops migmux_dma_type1_ops = {
 	.name = "type1 container",
 	.piece = SZ_64M,
 	.workers = 1,
-	.answers = true,
 	.matches = matches,
 	.probe = probe,
 	.map = map,

@@ -68,7 +68,7 @@ static int check_owner(struct migmux_dma_target *t)
 	struct vhost_vring_state arg = { .index = U32_MAX };
 	long ret;
 
-	ret = migmux_dma_ioctl(t->file, VHOST_GET_VRING_BASE, &arg, sizeof(arg));
+	ret = migmux_dma_ioctl(t->file, VHOST_GET_VRING_BASE, &arg, &arg, sizeof(arg));
 	return ret == -ENOBUFS ? 0 : ret ?: -EIO;
 }
 
@@ -79,7 +79,7 @@ static int check_space(struct migmux_dma_target *t, u64 features)
 
 	if (features & BIT_ULL(VHOST_BACKEND_F_IOTLB_ASID))
 		ret = migmux_dma_ioctl(t->file, VHOST_VDPA_GET_AS_NUM, &spaces,
-				       sizeof(spaces));
+				       &spaces, sizeof(spaces));
 	if (ret)
 		return ret;
 	return t->id < spaces ? 0 : -ENOENT;
@@ -97,9 +97,9 @@ static int probe(struct migmux_dma_target *t, const char **why)
 		return ret;
 	*why = "the vhost-vdpa device does not tell what it can do";
 	ret = migmux_dma_ioctl(t->file, VHOST_GET_BACKEND_FEATURES, &features,
-			       sizeof(features)) ?:
+			       &features, sizeof(features)) ?:
 	      migmux_dma_ioctl(t->file, VHOST_VDPA_GET_IOVA_RANGE, &range,
-			       sizeof(range));
+			       &range, sizeof(range));
 	if (ret)
 		return ret;
 	*why = "the vhost-vdpa device takes no IOTLB messages of version 2";

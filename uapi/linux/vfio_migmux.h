@@ -999,8 +999,9 @@ struct vfio_migmux_dma_range {
  * it wraps), ERANGE (an IOVA that the target does not take), EEXIST (it overlaps),
  * EFAULT (the process has no memory there), EACCES (memory that is only to be read, for
  * a writable range). Those that show later, in @error of VFIO_MIGMUX_DMA_WAIT: ENOMEM
- * (RLIMIT_MEMLOCK), ENOSPC (the target's limit of mappings), EEXIST (something else
- * is mapped there), EINTR (the process is being killed), and others of the target.
+ * (RLIMIT_MEMLOCK; also where a range that fails had taken too much of it just then), ENOSPC
+ * (the target's limit of mappings), EEXIST (something else is mapped there), EINTR (the
+ * process is being killed), and others of the target.
  */
 struct vfio_migmux_dma_map {
 	__u32 argsz;
