@@ -17,6 +17,7 @@
 #include "datafile.h"
 #include "follow.h"
 #include "hook.h"
+#include "limit.h"
 #include "pump.h"
 #include "session.h"
 #include "set.h"
@@ -32,6 +33,7 @@ static int check_new(struct migmux_session *s, struct migmux_hook *hook,
 		     const char *idstr, u32 instance_id)
 {
 	struct migmux_wire_fault fault = { };
+	const u32 max = migmux_devices_max();
 	char text[MIGMUX_WIRE_FAULT_LEN];
 	struct migmux_device *dev;
 	u32 i;
@@ -40,9 +42,9 @@ static int check_new(struct migmux_session *s, struct migmux_hook *hook,
 		migmux_wire_fault_format(text, sizeof(text), &fault);
 		return migmux_session_refuse(s, -EINVAL, "device name: %s", text);
 	}
-	if (s->nr_devices == MIGMUX_MAX_DEVICES)
-		return migmux_session_refuse(s, -ENOSPC, "a session holds at most %u devices",
-					     MIGMUX_MAX_DEVICES);
+	if (s->nr_devices >= max)
+		return migmux_session_refuse(s, -ENOSPC, "a session holds at most %u devices: see the module parameter max_devices",
+					     max);
 	migmux_session_for_each_device(s, dev, i) {
 		if (dev->hook == hook)
 			return migmux_session_refuse(s, -EEXIST, "%s is device %u of this session already",

@@ -24,8 +24,8 @@ long migmux_ioctl_get_info(struct migmux_session *s, void *args)
 	*info = (struct vfio_migmux_info) {
 		.argsz = sizeof(*info),
 		.api_version = VFIO_MIGMUX_API_VERSION,
-		.max_devices = MIGMUX_MAX_DEVICES,
-		.max_channels = MIGMUX_MAX_CHANNELS,
+		.max_devices = migmux_devices_max(),
+		.max_channels = migmux_channels_max(),
 		.frame_data_max = MIGMUX_WIRE_DATA_MAX,
 		.config_max = MIGMUX_WIRE_CONFIG_MAX,
 		.features = VFIO_MIGMUX_FEATURE_READY |
@@ -159,6 +159,7 @@ static void deal_out(struct migmux_session *s, struct migmux_channel *ch,
 long migmux_ioctl_channel_add(struct migmux_session *s, void *args)
 {
 	struct vfio_migmux_channel_add *add = args;
+	const u32 max = migmux_channels_max();
 	struct migmux_device *dev = NULL;
 	struct migmux_channel *ch;
 	const char *why = NULL;
@@ -172,9 +173,9 @@ long migmux_ioctl_channel_add(struct migmux_session *s, void *args)
 		err = migmux_session_refuse(s, -EBUSY, "a link is attached: it brings all channels");
 	if (err)
 		goto out;
-	if (s->next_channel == MIGMUX_MAX_CHANNELS) {
-		err = migmux_session_refuse(s, -ENOSPC, "a session takes at most %u channels",
-					    MIGMUX_MAX_CHANNELS);
+	if (s->next_channel >= max) {
+		err = migmux_session_refuse(s, -ENOSPC, "a session takes at most %u channels: see the module parameter max_channels",
+					    max);
 		goto out;
 	}
 	if (add->device != VFIO_MIGMUX_INDEX_NONE) {

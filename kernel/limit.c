@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What the host grants to all sessions together, and to one: module parameters. The limits
- * that the wire or the interface sets are elsewhere: devices, channels, frames, blobs.
+ * What the host grants to all sessions together, and to one: module parameters. What the
+ * wire or the interface bounds in any case is elsewhere: devices, channels, frames, blobs.
  */
 #include <linux/atomic.h>
 #include <linux/minmax.h>
@@ -11,10 +11,21 @@
 #include <linux/sizes.h>
 
 #include "limit.h"
+#include "report.h"
 
 static unsigned int max_sessions = 1024;
 module_param(max_sessions, uint, 0644);
 MODULE_PARM_DESC(max_sessions, "most sessions that are open at a time (default 1024)");
+
+static unsigned int max_devices = MIGMUX_MAX_DEVICES;
+module_param(max_devices, uint, 0644);
+MODULE_PARM_DESC(max_devices,
+		 "most devices of a session, and of a set (1 to 64, default 64)");
+
+static unsigned int max_channels = MIGMUX_MAX_CHANNELS;
+module_param(max_channels, uint, 0644);
+MODULE_PARM_DESC(max_channels,
+		 "most channels of a session, and of a link (1 to 255, default 255)");
 
 static unsigned int staging_default_mib = 32;
 module_param(staging_default_mib, uint, 0644);
@@ -33,6 +44,26 @@ MODULE_PARM_DESC(staging_total_mib,
 
 static atomic_t sessions = ATOMIC_INIT(0);
 static atomic64_t staging = ATOMIC64_INIT(0);
+
+/**
+ * migmux_devices_max() - most devices of a session, and of a set
+ *
+ * 1 to MIGMUX_MAX_DEVICES. It can be lowered below what there is, which stays.
+ */
+u32 migmux_devices_max(void)
+{
+	return clamp(READ_ONCE(max_devices), 1U, (u32)MIGMUX_MAX_DEVICES);
+}
+
+/**
+ * migmux_channels_max() - most channels of a session, and of a link
+ *
+ * 1 to MIGMUX_MAX_CHANNELS. It can be lowered below what there is, which stays.
+ */
+u32 migmux_channels_max(void)
+{
+	return clamp(READ_ONCE(max_channels), 1U, (u32)MIGMUX_MAX_CHANNELS);
+}
 
 /**
  * migmux_staging_max() - most staging that a session can have, in bytes

@@ -7,6 +7,9 @@
 
 #include <linux/types.h>
 
+u32 migmux_devices_max(void);
+u32 migmux_channels_max(void);
+
 u64 migmux_staging_default(void);
 u64 migmux_staging_max(void);
 u64 migmux_staging_total(void);

@@ -6,6 +6,7 @@
 #include <linux/string.h>
 
 #include "channel.h"
+#include "limit.h"
 #include "link.h"
 #include "net.h"
 
@@ -36,9 +37,9 @@ static int channel_add_locked(struct migmux_link *link, int fd, u32 *id,
 				   link->name);
 		return -ENOTCONN;
 	}
-	if (link->nr_channels == MIGMUX_MAX_CHANNELS) {
+	if (link->nr_channels >= migmux_channels_max()) {
 		NL_SET_ERR_MSG_FMT(extack,
-				   "link '%s' has %u channels, and can have no more",
+				   "link '%s' has %u channels already: see max_channels",
 				   link->name, link->nr_channels);
 		return -ENOSPC;
 	}

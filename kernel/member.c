@@ -19,6 +19,7 @@
 
 #include "follow.h"
 #include "hook.h"
+#include "limit.h"
 #include "set.h"
 #include "trace.h"
 
@@ -214,6 +215,7 @@ static bool handle_is_good(const char *name)
 int migmux_member_add(struct migmux_set *set, const char *name,
 		      struct netlink_ext_ack *extack)
 {
+	const u32 max = migmux_devices_max();
 	struct migmux_member *m;
 	int err;
 
@@ -227,9 +229,9 @@ int migmux_member_add(struct migmux_set *set, const char *name,
 		NL_SET_ERR_MSG_FMT(extack, "'%.41s' is a member already", name);
 		return -EEXIST;
 	}
-	if (set->nr_members == MIGMUX_MAX_DEVICES) {
-		NL_SET_ERR_MSG_FMT(extack, "a set has at most %u members",
-				   MIGMUX_MAX_DEVICES);
+	if (set->nr_members >= max) {
+		NL_SET_ERR_MSG_FMT(extack, "a set has at most %u members: see max_devices",
+				   max);
 		return -ENOSPC;
 	}
 	m = kzalloc(sizeof(*m), GFP_KERNEL_ACCOUNT);

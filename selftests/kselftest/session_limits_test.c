@@ -7,8 +7,9 @@
 #include <sys/mount.h>
 #include <sys/stat.h>
 
-#include "params.h"
 #include "session_fixture.h"
+#include "mnl_set.h"
+#include "params.h"
 #include "thread.h"
 
 #define CGROUPS	"/tmp/cgroup"
@@ -19,7 +20,7 @@
 FIXTURE(params)
 {
 	FIXTURE_DATA(vmm) vmm;
-	long sessions, total, max, dflt;
+	long sessions, devices, channels, total, max, dflt;
 	int other;
 };
 
@@ -28,6 +29,8 @@ FIXTURE_SETUP(params)
 	vmm_setup(_metadata, &self->vmm, NULL);
 	self->other = -1;
 	self->sessions = number_read(PARAMS "max_sessions", NULL);
+	self->devices = number_read(PARAMS "max_devices", NULL);
+	self->channels = number_read(PARAMS "max_channels", NULL);
 	self->total = number_read(PARAMS "staging_total_mib", NULL);
 	self->max = number_read(PARAMS "staging_max_mib", NULL);
 	self->dflt = number_read(PARAMS "staging_default_mib", NULL);
@@ -37,6 +40,8 @@ FIXTURE_TEARDOWN(params)
 {
 	close(self->other);
 	EXPECT_EQ(0, number_write(PARAMS "max_sessions", self->sessions));
+	EXPECT_EQ(0, number_write(PARAMS "max_devices", self->devices));
+	EXPECT_EQ(0, number_write(PARAMS "max_channels", self->channels));
 	EXPECT_EQ(0, number_write(PARAMS "staging_total_mib", self->total));
 	EXPECT_EQ(0, number_write(PARAMS "staging_max_mib", self->max));
 	EXPECT_EQ(0, number_write(PARAMS "staging_default_mib", self->dflt));
@@ -46,6 +51,8 @@ FIXTURE_TEARDOWN(params)
 TEST_F(params, defaults)
 {
 	EXPECT_EQ(1024, self->sessions);
+	EXPECT_EQ(64, self->devices);
+	EXPECT_EQ(255, self->channels);
 	EXPECT_EQ(0, self->total);
 	EXPECT_EQ(1024, self->max);
 	EXPECT_EQ(32, self->dflt);
@@ -76,6 +83,78 @@ TEST_F(params, max_sessions)
 	self->other = session_open_patiently();
 	EXPECT_LE(0, self->other);
 	EXPECT_EQ(-ENFILE, session_open());
+}
+
+TEST_F(params, max_devices)
+{
+	const struct vfio_dev *dev = self->vmm.dev;
+	const int fd = self->vmm.fd;
+
+	ASSERT_EQ(0, session_device_add(fd, dev[0].fd, "x", 0));
+	ASSERT_EQ(1, session_device_add(fd, dev[1].fd, "x", 1));
+	/* those that are there stay; 0 is no limit that one could work with */
+	ASSERT_EQ(0, number_write(PARAMS "max_devices", 0));
+	EXPECT_EQ(1, session_info(fd).max_devices);
+	EXPECT_EQ(-ENOSPC, session_device_add(fd, dev[2].fd, "x", 2));
+	EXPECT_TRUE(session_says(fd, ENOSPC, "at most 1 devices"));
+	EXPECT_TRUE(session_says(fd, ENOSPC, "max_devices"));
+	EXPECT_EQ(0, session_set_state(fd, STOP, RUNNING, 0, 0, NULL));
+	EXPECT_EQ(0, session_set_state(fd, RUNNING, RUNNING, 0, 0, NULL));
+	ASSERT_EQ(0, number_write(PARAMS "max_devices", 3));
+	EXPECT_EQ(2, session_device_add(fd, dev[2].fd, "x", 2));
+	/* nor can the limit be more than the interface's */
+	ASSERT_EQ(0, number_write(PARAMS "max_devices", 1000));
+	EXPECT_EQ(64, session_info(fd).max_devices);
+}
+
+TEST_F(params, max_devices_of_a_set)
+{
+	const char *const two[] = { "pci/none.0", "pci/none.1" };
+	struct nl nl;
+
+	ASSERT_EQ(0, nl_open(&nl));
+	ASSERT_EQ(0, number_write(PARAMS "max_devices", 1));
+	EXPECT_EQ(-ENOSPC, nl_set_new(&nl, "few", P_DEFAULT, 2, two));
+	EXPECT_NE(NULL, strstr(nl.text, "max_devices"));
+	EXPECT_EQ(-ENOENT, nl_set_del(&nl, "few"));
+	EXPECT_EQ(0, nl_set_new(&nl, "few", P_DEFAULT, 1, two));
+	EXPECT_EQ(0, nl_set_del(&nl, "few"));
+	nl_close(&nl);
+}
+
+/* A session's, and a link's. */
+TEST_F(params, max_channels)
+{
+	const int fd = self->vmm.fd;
+	struct nl_channels ch = { .count = 0 };
+	struct nl nl;
+	int pair[2];
+
+	ASSERT_EQ(0, session_device_add(fd, self->vmm.dev[0].fd, "x", 0));
+	ASSERT_EQ(0, socketpair(AF_UNIX, SOCK_STREAM, 0, pair));
+	ASSERT_EQ(0, number_write(PARAMS "max_channels", 1));
+	ASSERT_EQ(0, session_channel_add(fd, pair[0], 0));
+	EXPECT_EQ(-ENOSPC, session_channel_add(fd, pair[1], 0));
+	EXPECT_TRUE(session_says(fd, ENOSPC, "at most 1 channels"));
+	EXPECT_TRUE(session_says(fd, ENOSPC, "max_channels"));
+	close(pair[0]);
+	close(pair[1]);
+
+	ASSERT_EQ(0, nl_open(&nl));
+	ASSERT_EQ(0, nl_link_new(&nl, "few"));
+	ASSERT_EQ(0, socketpair(AF_UNIX, SOCK_STREAM, 0, pair));
+	EXPECT_EQ(0, nl_channel_new(&nl, "few", pair[0], &ch));
+	EXPECT_EQ(-ENOSPC, nl_channel_new(&nl, "few", pair[1], &ch));
+	EXPECT_NE(NULL, strstr(nl.text, "max_channels"));
+	EXPECT_EQ(0, nl_link_del(&nl, "few"));
+	nl_close(&nl);
+	close(pair[0]);
+	close(pair[1]);
+	/* nor can the limit be more than the interface's */
+	ASSERT_EQ(0, number_write(PARAMS "max_channels", 0));
+	EXPECT_EQ(1, session_info(fd).max_channels);
+	ASSERT_EQ(0, number_write(PARAMS "max_channels", 1000));
+	EXPECT_EQ(255, session_info(fd).max_channels);
 }
 
 static int load_with(int fd, const struct vfio_dev *dev, __u64 staging)

@@ -77,8 +77,8 @@
  * @argsz: size of this structure
  * @flags: out: 0
  * @api_version: out: VFIO_MIGMUX_API_VERSION
- * @max_devices: out: devices a session can hold
- * @max_channels: out: channels a session can hold
+ * @max_devices: out: devices a session can hold (1 to 64, a module parameter)
+ * @max_channels: out: channels a session can hold (1 to 255, a module parameter)
  * @frame_data_max: out: bytes of device state in one frame, at the most
  * @config_max: out: bytes of a config blob, at the most
  * @reserved: out: 0
