@@ -28,7 +28,7 @@ kbuild = $(submake) -C $(KDIR) \
 	$(if $(shell command -v pahole),,CONFIG_DEBUG_INFO_BTF_MODULES=)
 
 .PHONY: all module migsim tools unit install install-module install-tools clean
-.PHONY: style generate check check-debug check-faults check-qemu fuzz soak demo \
+.PHONY: style generate check check-debug check-short check-faults check-qemu fuzz soak demo \
 	bench vm-build vm-tests vm-qemu check-llvm kunit debug-kernel coverage trust-report \
 	test-deps farm need-kdir need-libs help
 
@@ -141,6 +141,11 @@ check: vm-tests
 check-debug:
 	+@$(submake) check KERNEL=debug
 
+# A quarter of an hour of it, of failures, fuzzers and storms (see selftests/trust/short).
+check-short:
+	+@$(submake) vm-tests KERNEL=debug
+	@selftests/trust/short
+
 # All failures that the debug kernel can inject into the module. FAULTS= names some of what
 # is swept; FAULT_STEP= and FAULT_SECONDS= take less of it (see faults.sh).
 check-faults: FAULT_STEP ?= 1
@@ -209,6 +214,7 @@ help:
 	@echo '                 (DEVICES= STATE_MIB= MS_PER_MIB= ARC_MS=)'
 	@echo 'make check       all tests (or ONLY="NAME..." of $(VM)/tests)'
 	@echo 'make check-debug the same in a 7.3 kernel with KASAN, lockdep and more, then kmemleak'
+	@echo 'make check-short a quarter of an hour of that, and of failures, fuzzers and storms'
 	@echo 'make check-llvm  clang compiles the modules without a warning'
 	@echo 'make check-qemu  stock QEMU migrates with and without a set, and with our sessions on'
 	@echo '                 the other end (ROUNDS=)'
