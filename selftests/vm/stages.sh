@@ -20,7 +20,7 @@ stages_begin()
 # stage NAME CMD...: run it, show its output as subtests, add up its counts.
 stage()
 {
-	local name=$1 rc=0 p f s bad
+	local name=$1 rc=0 from=$SECONDS p f s bad
 
 	shift
 	echo "# $name"
@@ -39,6 +39,7 @@ stage()
 	else
 		echo "ok $stages_n $name"
 	fi
+	echo "# $((SECONDS - from)) s"
 }
 
 # stages_record NAME KERNEL [KEY VALUE]...: keep the results for "make trust-report".

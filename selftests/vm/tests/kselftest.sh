@@ -53,8 +53,10 @@ program_run()
 ktap_plan "$(set -- $tests; echo $#)"
 for t in $tests; do
 	rc=0
+	from=$(now_ms)
 	program_run "$t" || rc=$?
 	result "$rc" "${t##*/}"
+	diag "${t##*/}: $((($(now_ms) - from) / 1000)) s"
 done
 
 ktap_exit
