@@ -1,224 +1,26 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A hostile wire between two live sessions: it flips, drops, repeats, swaps, cuts and
- * makes up what the frames of a migration are made of. However it ends, both sessions must
- * end in a reported state, the devices must be usable, and the next migration must work.
- * Where both ends verify and only frames were touched, a destination that owns its devices
- * must have what the source had.
+ * A hostile wire between two live sessions of one host. However a migration over it ends,
+ * both sessions must end in a reported state, the devices must be usable, and the next
+ * migration must work. Where both ends verify and only frames were touched, a destination
+ * that owns its devices must have what the source had.
  */
 #include <errno.h>
-#include <pthread.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
-#include "guest.h"
+#include "lanes.h"
 #include "peer.h"
 #include "vfio.h"
 
-enum { NR_DEVS = 2, CHANNELS = 2, LANES = NR_DEVS * CHANNELS, DATA_MAX = 1 << 20 };
+enum { NR_DEVS = 2, CHANNELS = 2 };
 
 /* How long a wire is silent before it is given up; sessions then have WAIT_MS. */
 #define SILENCE_MS 3000
 
-/* One channel: the wire's ends of it, and what it does. */
-struct lane {
-	int src, dst;
-	unsigned int seed;	/* of both directions: see chance_of() */
-	pthread_t forth, back;
-	bool running;
-};
-
-static struct lane lanes[LANES];
-static int nr_lanes;
-
-/* What the wire does in this round. */
-static struct {
-	bool replies;		/* touch what comes back, and the confirmation, as well */
-	__u32 once_in;		/* one message of so many; 0: none */
-	int left;		/* at most so many */
-} plan;
-
-static unsigned long touched;	/* in this round */
-static __u64 moved_at;		/* when something last came over the wire */
-
-static bool hit(unsigned int *seed)
-{
-	if (!plan.once_in || rand_r(seed) % plan.once_in)
-		return false;
-	if (__atomic_sub_fetch(&plan.left, 1, __ATOMIC_RELAXED) < 0)
-		return false;
-	__atomic_add_fetch(&touched, 1, __ATOMIC_RELAXED);
-	return true;
-}
-
-static bool get(int fd, void *buf, size_t size)
-{
-	/* a socket waits for something to come, even if none of it is wanted */
-	ssize_t n = size ? recv(fd, buf, size, MSG_WAITALL) : 0;
-
-	__atomic_store_n(&moved_at, now_ms(), __ATOMIC_RELAXED);
-	return n == (ssize_t)size;
-}
-
-static bool put(int fd, const void *buf, size_t size)
-{
-	return send(fd, buf, size, MSG_NOSIGNAL) == (ssize_t)size;
-}
-
-static void flip(void *buf, size_t size, unsigned int *seed)
-{
-	if (size)
-		((__u8 *)buf)[rand_r(seed) % size] ^= 1 << rand_r(seed) % 8;
-}
-
-/* A field gets a value that somebody might not have thought of. */
-static void set_field(struct peer_frame *frame, unsigned int *seed)
-{
-	static const __u32 values[] = {
-		0, 1, 2, 7, 11, 12, 13, 255, 1 << 20, (1 << 20) + 12, (1 << 20) + 13,
-		0x7fffffff, 0x80000000, 0xfffffffe, 0xffffffff,
-	};
-	__u32 *const fields[] = {
-		&frame->magic, &frame->version, &frame->flags, &frame->instance, &frame->size,
-		&frame->payload_version, &frame->idx, &frame->payload_flags,
-	};
-
-	*fields[rand_r(seed) % ARRAY_SIZE(fields)] =
-		peer_put32(values[rand_r(seed) % ARRAY_SIZE(values)]);
-}
-
-struct held {
-	struct peer_frame frame;
-	__u8 *data;
-	size_t size;	/* of data; frame and data were held if there is data */
-};
-
-/* One frame with its data toward the destination, with what befalls it; false to end. */
-static bool forward(struct lane *lane, struct peer_frame *frame, __u8 *data, size_t size,
-		    struct held *held)
-{
-	unsigned int *seed = &lane->seed;
-	int fate = hit(seed) ? rand_r(seed) % 8 : -1;
-	int copies = 1;
-
-	switch (fate) {
-	case 0:
-		flip(frame, sizeof(*frame), seed);
-		break;
-	case 1:
-		flip(data, size, seed);
-		break;
-	case 2:
-		set_field(frame, seed);
-		break;
-	case 3:		/* lost */
-		return true;
-	case 4:
-		copies = 2;
-		break;
-	case 5:		/* after the next one */
-		if (!held->data) {
-			*held = (struct held){ *frame, malloc(size + 1), size };
-			memcpy(held->data, data, size);
-			return true;
-		}
-		break;
-	case 6:		/* cut */
-		put(lane->dst, frame, rand_r(seed) % sizeof(*frame));
-		return false;
-	case 7:		/* cut in the data */
-		put(lane->dst, frame, sizeof(*frame));
-		put(lane->dst, data, size ? rand_r(seed) % size : 0);
-		return false;
-	}
-	while (copies--)
-		if (!put(lane->dst, frame, sizeof(*frame)) || !put(lane->dst, data, size))
-			return false;
-	if (held->data) {
-		put(lane->dst, &held->frame, sizeof(held->frame));
-		put(lane->dst, held->data, held->size);
-		free(held->data);
-		held->data = NULL;
-	}
-	return true;
-}
-
-/* A confirmation: its length tells itself, by whether both ends verify. */
-static bool forward_confirm(struct lane *lane, struct peer_frame *begin)
-{
-	__u8 rest[sizeof(struct peer_verdict)];
-	ssize_t n;
-
-	memcpy(rest, begin, 12);
-	n = recv(lane->src, rest + 12, sizeof(rest) - 12, 0);
-	if (n < 0)
-		return false;
-	if (plan.replies && hit(&lane->seed))
-		flip(rest, 12 + n, &lane->seed);
-	return put(lane->dst, rest, 12 + n);
-}
-
-static void *lane_forth(void *arg)
-{
-	struct held held = { .data = NULL };
-	__u8 *data = malloc(DATA_MAX);
-	struct lane *lane = arg;
-	struct peer_frame frame;
-	struct peer_init init;
-	size_t size;
-
-	if (!get(lane->src, &init, sizeof(init)))
-		goto out;
-	if (hit(&lane->seed))
-		flip(&init, sizeof(init), &lane->seed);
-	if (!put(lane->dst, &init, sizeof(init)))
-		goto out;
-	while (get(lane->src, &frame, 12)) {
-		if (peer_get32(frame.magic) == PEER_CONFIRM_MAGIC) {
-			if (!forward_confirm(lane, &frame))
-				break;
-			continue;
-		}
-		if (!get(lane->src, (void *)&frame + 12, sizeof(frame) - 12))
-			break;
-		size = peer_get32(frame.size) - 12;
-		if (size > DATA_MAX || !get(lane->src, data, size) ||
-		    !forward(lane, &frame, data, size, &held))
-			break;
-	}
-out:
-	free(held.data);
-	free(data);
-	shutdown(lane->dst, SHUT_WR);
-	return NULL;
-}
-
-static void *lane_back(void *arg)
-{
-	struct lane *lane = arg;
-	unsigned int seed = lane->seed + 1;
-	__u8 buf[sizeof(struct peer_verdict)];
-	ssize_t n;
-
-	while ((n = recv(lane->dst, buf, sizeof(buf), 0)) > 0) {
-		__atomic_store_n(&moved_at, now_ms(), __ATOMIC_RELAXED);
-		if (plan.replies && hit(&seed)) {
-			if (rand_r(&seed) % 4 == 0)
-				break;
-			flip(buf, n, &seed);
-		}
-		if (!put(lane->src, buf, n))
-			break;
-	}
-	shutdown(lane->src, SHUT_WR);
-	return NULL;
-}
-
 /* As peer_pair(), with a lane in between. */
 static int lane_new(int fd[2])
 {
-	struct lane *lane = &lanes[nr_lanes];
 	int a[2], b[2], ret;
 
 	ret = once_in(2) ? peer_pair(a) : peer_pair_unix(a);
@@ -227,47 +29,10 @@ static int lane_new(int fd[2])
 	ret = once_in(2) ? peer_pair(b) : peer_pair_unix(b);
 	if (ret)
 		return ret;
-	*lane = (struct lane){ .src = a[1], .dst = b[0], .seed = rnd(1 << 30) };
+	lane_add(a[1], b[0], rnd(1 << 30));
 	fd[0] = a[0];
 	fd[1] = b[1];
-	nr_lanes++;
 	return 0;
-}
-
-static void lanes_start(void)
-{
-	int i;
-
-	moved_at = now_ms();
-	for (i = 0; i < nr_lanes; i++)
-		lanes[i].running = !pthread_create(&lanes[i].forth, NULL, lane_forth, &lanes[i]) &&
-				   !pthread_create(&lanes[i].back, NULL, lane_back, &lanes[i]);
-}
-
-static void lanes_cut(void)
-{
-	int i;
-
-	for (i = 0; i < nr_lanes; i++) {
-		shutdown(lanes[i].src, SHUT_RDWR);
-		shutdown(lanes[i].dst, SHUT_RDWR);
-	}
-}
-
-static void lanes_end(void)
-{
-	int i;
-
-	lanes_cut();
-	for (i = 0; i < nr_lanes; i++) {
-		if (lanes[i].running) {
-			pthread_join(lanes[i].forth, NULL);
-			pthread_join(lanes[i].back, NULL);
-		}
-		close(lanes[i].src);
-		close(lanes[i].dst);
-	}
-	nr_lanes = 0;
 }
 
 /* --- a round ------------------------------------------------------------------------ */
@@ -326,7 +91,7 @@ static int migrate(bool verify)
 	ret = ret ?: session_load(pair.to, load, RUNNING, MIB + MIB * rnd(2)) ?:
 	      session_save(pair.from, save, RUNNING, MIB + MIB * rnd(2));
 	while (!ret && !(over(pair.from) && over(pair.to))) {
-		if (!cut && now_ms() > __atomic_load_n(&moved_at, __ATOMIC_RELAXED) + SILENCE_MS) {
+		if (!cut && lanes_silent_ms() > SILENCE_MS) {
 			lanes_cut();
 			cut = true;
 			until = now_ms() + WAIT_MS;
@@ -348,7 +113,7 @@ static int migrate(bool verify)
 		}
 	} else if (!ret) {
 		failed++;
-		if (!touched) {
+		if (!lanes_touched()) {
 			puts("# nothing was touched, and yet it failed");
 			session_says(pair.from, 0, "");
 			session_says(pair.to, 0, "");
@@ -370,10 +135,7 @@ static int round_prepare(void)
 		      attr_write_num(devices.dev[i].addr, "state_size",
 				     once_in(4) ? rnd(64) : rnd(400000)) ?:
 		      attr_write_num(devices.dev[i].addr, "read_chunk", 4096 << rnd(6));
-	plan.replies = once_in(3);
-	plan.once_in = once_in(8) ? 0 : 1 << rnd(6);
-	plan.left = once_in(2) ? 1 : 1000;
-	touched = 0;
+	plan_choose();
 	return ret;
 }
 
@@ -389,7 +151,7 @@ int main(void)
 		const __u64 seed = chance;
 
 		ret = round_prepare() ?: migrate(once_in(2));
-		all += touched;
+		all += lanes_touched();
 		rounds++;
 		if (!ret && !(rounds % 16))
 			ret = migration_works();
