@@ -176,7 +176,7 @@ check-qemu: vm-qemu
 
 # FUZZ_SECONDS= for each fuzzer, and FUZZ_SEED= for those in a test host, which with
 # KERNEL=debug is one where programs of ioctls are guided by what they reach. ONLY= of wire,
-# reply, gather and host.
+# reply, gather, host and hosts.
 fuzz: vm-tests
 	@$(VM)/deps fuzz
 	+@$(submake) -s -C selftests/fuzz OUTPUT=$(BUILD)/fuzz
