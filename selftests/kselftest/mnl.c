@@ -303,6 +303,15 @@ int nl_link_new(struct nl *nl, const char *name)
 	return nl_link(nl, VFIO_MIGMUX_CMD_LINK_NEW, name);
 }
 
+int nl_link_new_tls(struct nl *nl, const char *name)
+{
+	struct nlmsghdr *nlh = nl_begin(nl, VFIO_MIGMUX_CMD_LINK_NEW, NLM_F_ACK);
+
+	mnl_attr_put_strz(nlh, VFIO_MIGMUX_A_LINK_NAME, name);
+	mnl_attr_put(nlh, VFIO_MIGMUX_A_LINK_TLS, 0, NULL);
+	return nl_call(nl, NULL, NULL);
+}
+
 int nl_link_del(struct nl *nl, const char *name)
 {
 	return nl_link(nl, VFIO_MIGMUX_CMD_LINK_DEL, name);
@@ -364,6 +373,14 @@ int nl_channel_dump(struct nl *nl, const char *link, struct nl_channels *ch)
 	if (link)
 		mnl_attr_put_strz(nlh, VFIO_MIGMUX_A_CHANNEL_LINK, link);
 	return nl_call(nl, channel_seen, ch);
+}
+
+int nl_session(struct nl *nl, __u32 id, nl_message_fn fn, void *data)
+{
+	struct nlmsghdr *nlh = nl_begin(nl, VFIO_MIGMUX_CMD_SESSION_GET, NLM_F_ACK);
+
+	mnl_attr_put_u32(nlh, VFIO_MIGMUX_A_SESSION_ID, id);
+	return nl_call(nl, fn, data);
 }
 
 static void count(void *data, __u8 cmd, const struct nlattr **attrs)

@@ -82,11 +82,13 @@ struct nl_channels {
 int nl_device(struct nl *nl, __u8 cmd, const char *handle);
 int nl_link(struct nl *nl, __u8 cmd, const char *name);
 int nl_link_new(struct nl *nl, const char *name);
+int nl_link_new_tls(struct nl *nl, const char *name);
 int nl_link_del(struct nl *nl, const char *name);
 int nl_channel(struct nl *nl, __u8 cmd, const char *link, __u32 id,
 	       struct nl_channels *ch);
 int nl_channel_new(struct nl *nl, const char *link, int fd, struct nl_channels *ch);
 int nl_channel_dump(struct nl *nl, const char *link, struct nl_channels *ch);
+int nl_session(struct nl *nl, __u32 id, nl_message_fn fn, void *data);
 int nl_dump(struct nl *nl, __u8 cmd, unsigned int *n);
 
 void nl_parse_nested(const struct nlattr *nest, const struct nlattr **attrs);

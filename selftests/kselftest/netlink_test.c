@@ -536,11 +536,8 @@ static int session_dump(struct nl *nl, struct session *s)
 
 static int session_get(struct nl *nl, __u32 id, struct session *s)
 {
-	struct nlmsghdr *nlh = nl_begin(nl, VFIO_MIGMUX_CMD_SESSION_GET, NLM_F_ACK);
-
 	memset(s, 0, sizeof(*s));
-	mnl_attr_put_u32(nlh, VFIO_MIGMUX_A_SESSION_ID, id);
-	return nl_call(nl, session_seen, s);
+	return nl_session(nl, id, session_seen, s);
 }
 
 TEST_F(netlink, sessions)

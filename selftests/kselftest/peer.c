@@ -353,6 +353,45 @@ int peer_drain(const int *fds, int n, int configs)
 	return 0;
 }
 
+/*
+ * Take and keep what a source sends on its only channel, until @configs config frames have
+ * come; how many frames, or -errno. Either way peer_let_go() frees what was kept.
+ */
+int peer_take(int fd, struct peer_held *held, int max, int configs)
+{
+	struct peer_init init;
+	int n, ret;
+
+	memset(held, 0, max * sizeof(*held));
+	ret = peer_recv(fd, &init, sizeof(init));
+	for (n = 0; !ret && configs && n < max; n++) {
+		ret = peer_recv(fd, &held[n].head, sizeof(held[n].head));
+		if (ret)
+			break;
+		held[n].bytes = peer_get32(held[n].head.size) - 12;
+		if (held[n].bytes > PEER_DATA_MAX)
+			return -EPROTO;
+		held[n].data = malloc(held[n].bytes + 1);
+		if (!held[n].data)
+			return -ENOMEM;
+		ret = peer_recv(fd, held[n].data, held[n].bytes);
+		configs -= peer_get32(held[n].head.payload_flags) == 1;
+	}
+	return ret ?: n;
+}
+
+int peer_pass(int fd, const struct peer_held *held)
+{
+	return peer_send(fd, &held->head, sizeof(held->head)) ?:
+	       peer_send(fd, held->data, held->bytes);
+}
+
+void peer_let_go(struct peer_held *held, int n)
+{
+	while (n--)
+		free(held[n].data);
+}
+
 /* Has the other side closed (or reset) the connection, all data being read? */
 bool peer_at_eof(int fd, int ms)
 {

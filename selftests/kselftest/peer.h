@@ -119,6 +119,13 @@ struct peer_ack peer_ack(const char *idstr, __u32 idx);
 struct peer_query peer_query(__u32 id);
 struct peer_ready peer_ready(__u32 id, const char *idstr, __u32 index, __u32 nr_devices);
 
+/* A frame that was taken, to be passed on. */
+struct peer_held {
+	struct peer_frame head;
+	char *data;
+	__u32 bytes;
+};
+
 /* All of these return 0 or more, or -errno; none waits longer than @ms or 20 s. */
 int peer_pair(int fd[2]);
 int peer_pair_mptcp(int fd[2]);
@@ -134,6 +141,9 @@ int peer_send_frame(int fd, const char *idstr, __u32 idx, __u32 bytes, bool conf
 int peer_recv(int fd, void *buf, size_t size);
 int peer_recv_frame(int fd, struct peer_frame *frame);
 int peer_drain(const int *fds, int n, int configs);
+int peer_take(int fd, struct peer_held *held, int max, int configs);
+int peer_pass(int fd, const struct peer_held *held);
+void peer_let_go(struct peer_held *held, int n);
 bool peer_at_eof(int fd, int ms);
 void peer_reset(int fd);
 

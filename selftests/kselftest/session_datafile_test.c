@@ -26,15 +26,12 @@ static void session_message(void *data, __u8 cmd, const struct nlattr **attrs)
 static __u32 method_of(int session)
 {
 	struct timeline t;
-	struct nlmsghdr *nlh;
 	struct nl nl = { };
 	__u32 method = ~0U;
 
 	if (nl_open(&nl) || session_timeline(session, &t))
 		return ~0U;
-	nlh = nl_begin(&nl, VFIO_MIGMUX_CMD_SESSION_GET, NLM_F_ACK);
-	mnl_attr_put_u32(nlh, VFIO_MIGMUX_A_SESSION_ID, t.t.session);
-	if (nl_call(&nl, session_message, &method))
+	if (nl_session(&nl, t.t.session, session_message, &method))
 		method = ~0U;
 	nl_close(&nl);
 	return method;

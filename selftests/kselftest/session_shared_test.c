@@ -301,43 +301,18 @@ TEST_F(shared, max_queued_bounds_a_slow_device)
  * Between the two sessions sits who has all frames of both devices before the first goes
  * on, and sends them in the worst order there is: backwards.
  */
-struct held {
-	struct peer_frame head;
-	char *data;
-	__u32 bytes;
-};
-
-static int take_all(int fd, struct held *held)
-{
-	struct peer_init init;
-	int n, ret, configs = 0;
-
-	ret = peer_recv(fd, &init, sizeof(init));
-	for (n = 0; !ret && configs < NR_DEVICES && n < MAX_FRAMES; n++) {
-		ret = peer_recv(fd, &held[n].head, sizeof(held[n].head));
-		if (ret)
-			break;
-		held[n].bytes = peer_get32(held[n].head.size) - 12;
-		held[n].data = malloc(held[n].bytes + 1);
-		ret = peer_recv(fd, held[n].data, held[n].bytes);
-		configs += peer_get32(held[n].head.payload_flags) == 1;
-	}
-	return ret ?: n;
-}
-
-static int send_backwards(int fd, struct held *held, int n)
+static int send_backwards(int fd, const struct peer_held *held, int n)
 {
 	int ret = peer_send_init(fd, 0);
 
 	while (n-- && !ret)
-		ret = peer_send(fd, &held[n].head, sizeof(held[n].head)) ?:
-		      peer_send(fd, held[n].data, held[n].bytes);
+		ret = peer_pass(fd, &held[n]);
 	return ret;
 }
 
 static int backwards(struct pair *pair, __u64 max_spill)
 {
-	struct held held[MAX_FRAMES] = { 0 };
+	struct peer_held held[MAX_FRAMES] = { 0 };
 	int i, n, ret, a[2], b[2];
 
 	if (peer_pair(a) || peer_pair(b))
@@ -349,11 +324,10 @@ static int backwards(struct pair *pair, __u64 max_spill)
 		ret = session_load_limited(pair->to, 0, RUNNING, MIB, 0, max_spill);
 	if (!ret)
 		ret = session_save(pair->from, 0, RUNNING, 0);
-	n = ret ?: take_all(a[1], held);
+	n = ret ?: peer_take(a[1], held, MAX_FRAMES, NR_DEVICES);
 	if (n > 0)
 		send_backwards(b[1], held, n);
-	for (i = 0; i < MAX_FRAMES; i++)
-		free(held[i].data);
+	peer_let_go(held, MAX_FRAMES);
 	for (i = 0; i < 2; i++) {
 		close(a[i]);
 		close(b[i]);

@@ -269,23 +269,13 @@ TEST_F(tls, says_close_notify_after_verdict)
 	EXPECT_EQ(0, peer_recv_record(self->ch, alert, sizeof(alert)));
 }
 
-static int link_new(struct nl *nl, bool tls)
-{
-	struct nlmsghdr *head = nl_begin(nl, VFIO_MIGMUX_CMD_LINK_NEW, NLM_F_ACK);
-
-	mnl_attr_put_strz(head, VFIO_MIGMUX_A_LINK_NAME, "l");
-	if (tls)
-		mnl_attr_put(head, VFIO_MIGMUX_A_LINK_TLS, 0, NULL);
-	return nl_call(nl, NULL, NULL);
-}
-
 TEST_F(tls, says_close_notify_with_link)
 {
 	struct nl_channels ch;
 	__u8 alert[2];
 	int fd[2];
 
-	ASSERT_EQ(0, link_new(&self->nl, true));
+	ASSERT_EQ(0, nl_link_new_tls(&self->nl, "l"));
 	ASSERT_EQ(0, peer_pair_tls(fd));
 	ASSERT_EQ(0, nl_channel_new(&self->nl, "l", fd[0], &ch));
 	close(fd[0]);
@@ -420,7 +410,7 @@ static void link_refuses(struct __test_metadata *_metadata, struct _test_data_tl
 
 TEST_F(tls, link_for_tls)
 {
-	ASSERT_EQ(0, link_new(&self->nl, true));
+	ASSERT_EQ(0, nl_link_new_tls(&self->nl, "l"));
 	link_refuses(_metadata, self, peer_pair);
 	link_refuses(_metadata, self, peer_pair_unix);
 	/* not in both directions */
@@ -475,7 +465,7 @@ TEST_F(tls, shown)
 	struct seen seen;
 	int i, fd[2];
 
-	ASSERT_EQ(0, link_new(&self->nl, false));
+	ASSERT_EQ(0, nl_link_new(&self->nl, "l"));
 	for (i = 0; i < ARRAY_SIZE(kinds); i++) {
 		ASSERT_EQ(0, kinds[i].connect(fd));
 		ASSERT_EQ(0, nl_channel_new(&self->nl, "l", fd[0], &ch));
