@@ -77,6 +77,8 @@ static int point(const struct run *run, enum inject what, unsigned int n, struct
 		return ret;
 	if (err && !done)
 		printf("# nothing was made to fail\n");
+	else if (err == WRONG)
+		ret = err;
 	else if (err && run->check)
 		ret = run->check(err);
 	run->undo();
@@ -131,22 +133,39 @@ static int sweep(const struct run *run, enum inject what, unsigned int left)
 
 static bool wanted(const char *name)
 {
-	const char *list = getenv("FAULTS"), *at = list ? strstr(list, name) : NULL;
-	char next = at ? at[strlen(name)] : 0;
+	const char *list = getenv("FAULTS"), *at = list;
+	const size_t len = strlen(name);
 
 	if (!list || !*list)
 		return true;
-	return at && (at == list || at[-1] == ' ') && (!next || next == ' ');
+	for (; (at = strstr(at, name)); at += len)
+		if ((at == list || at[-1] == ' ') && (!at[len] || at[len] == ' '))
+			return true;
+	return false;
 }
 
 static bool has_sweep(const struct run *run, enum inject what)
 {
-	return wanted(run->name) && inject_has(what) && (run->tasks || what == INJECT_TASK);
+	return wanted(run->name) && (!run->has || run->has()) && inject_has(what) &&
+	       (run->tasks || what == INJECT_TASK);
 }
 
+/* NULL behind the last one. */
 static const struct run *run_at(size_t i)
 {
-	return i < nr_runs ? &runs[i] : &dma_runs[i - nr_runs];
+	const struct {
+		const struct run *runs;
+		size_t n;
+	} lists[] = {
+		{ runs, nr_runs }, { config_runs, nr_config_runs },
+		{ path_runs, nr_path_runs }, { dma_runs, nr_dma_runs },
+	};
+	size_t j;
+
+	for (j = 0; j < ARRAY_SIZE(lists); i -= lists[j++].n)
+		if (i < lists[j].n)
+			return &lists[j].runs[i];
+	return NULL;
 }
 
 int main(void)
@@ -170,15 +189,18 @@ int main(void)
 		printf("1..0 # SKIP this kernel injects no failures: %d\n", ret);
 		return 4;
 	}
-	for (i = 0; i < nr_runs + nr_dma_runs; i++)
+	for (i = 0; (run = run_at(i)); i++)
 		for (what = 0; what < NR_INJECT; what++)
-			left += has_sweep(run_at(i), what);
-	printf("1..%zu\n# FAULT_STEP=%u FAULT_START=%u\n", nr_runs + nr_dma_runs, step, start);
+			left += has_sweep(run, what);
+	printf("1..%zu\n# FAULT_STEP=%u FAULT_START=%u\n", i, step, start);
 	deadline = seconds ? now_ms() + 1000 * seconds : 0;
-	for (i = 0; i < nr_runs + nr_dma_runs; i++) {
-		run = run_at(i);
+	for (i = 0; (run = run_at(i)); i++) {
 		if (!wanted(run->name)) {
 			printf("ok %zu %s # SKIP not asked for\n", i + 1, run->name);
+			continue;
+		}
+		if (run->has && !run->has()) {
+			printf("ok %zu %s # SKIP not here\n", i + 1, run->name);
 			continue;
 		}
 		ret = works(run);
