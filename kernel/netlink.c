@@ -91,6 +91,19 @@ bool migmux_netlink_listens(struct net *net)
 }
 
 /**
+ * migmux_netlink_ntf_lost() - there is no memory for a notification
+ * @net: for whom it was
+ *
+ * Listeners learn from an overrun (ENOBUFS) that they missed something.
+ *
+ * Context: any.
+ */
+void migmux_netlink_ntf_lost(struct net *net)
+{
+	genl_set_err(&vfio_migmux_nl_family, net, 0, VFIO_MIGMUX_NLGRP_EVENTS, -ENOBUFS);
+}
+
+/**
  * migmux_netlink_ntf_new() - begin a notification
  * @net: for whom
  * @cmd: what about
@@ -99,8 +112,7 @@ bool migmux_netlink_listens(struct net *net)
  *
  * Context: sleeps.
  * Return: an empty message for migmux_netlink_ntf_send(), or NULL if nobody listens or
- * there is no memory: a listener then learns from its overrun that it missed
- * something.
+ * there is no memory, which listeners are told.
  */
 struct sk_buff *migmux_netlink_ntf_new(struct net *net, u8 cmd, size_t size,
 				       struct genl_info *info)
@@ -111,8 +123,7 @@ struct sk_buff *migmux_netlink_ntf_new(struct net *net, u8 cmd, size_t size,
 		return NULL;
 	msg = genlmsg_new(size, GFP_KERNEL);
 	if (!msg) {
-		genl_set_err(&vfio_migmux_nl_family, net, 0,
-			     VFIO_MIGMUX_NLGRP_EVENTS, -ENOBUFS);
+		migmux_netlink_ntf_lost(net);
 		return NULL;
 	}
 	genl_info_init_ntf(info, &vfio_migmux_nl_family, cmd);

@@ -57,6 +57,7 @@ bool migmux_netlink_listens(struct net *net);
 /* for netlink_*.c */
 int migmux_netlink_host(const struct genl_info *info);
 int migmux_netlink_require(struct genl_info *info, u32 attr, const char *name);
+void migmux_netlink_ntf_lost(struct net *net);
 struct sk_buff *migmux_netlink_ntf_new(struct net *net, u8 cmd, size_t size,
 				       struct genl_info *info);
 void migmux_netlink_ntf_send(struct net *net, struct sk_buff *msg, int err);

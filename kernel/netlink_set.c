@@ -517,8 +517,10 @@ void migmux_netlink_set_ntf(struct migmux_set *set, bool gone)
 	if (!migmux_netlink_listens(&init_net))
 		return;
 	set_info = migmux_set_info(set);
-	if (!set_info)
+	if (!set_info) {
+		migmux_netlink_ntf_lost(&init_net);
 		return;
+	}
 	set_info->gone = gone;
 	msg = migmux_netlink_ntf_new(&init_net, VFIO_MIGMUX_CMD_SET_NTF,
 				     SET_SIZE + set_info->nr_members * MEMBER_SIZE,
