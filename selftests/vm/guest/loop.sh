@@ -65,6 +65,8 @@ carry()
 	vfmig recv -j in "${TO[@]}" --staging 1M "${RECV_OPTS[@]}" >/tmp/recv.json 2>/tmp/recv.err &
 	recv=$!
 	vfmig send -j out "${FROM[@]}" "$@" >/tmp/send.json 2>/tmp/send.err || rc=$?
+	# a source that was refused has told its peer nothing
+	((rc == 0)) || wait_for 10 has_ended $recv || kill -INT $recv
 	wait $recv || rc=$?
 	((rc == 0)) || cat /tmp/send.err /tmp/recv.err
 	return $rc
