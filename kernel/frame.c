@@ -79,7 +79,7 @@ void migmux_frame_deliver(struct migmux_device *dev, struct migmux_frame *frame,
 				    frame->gather.idx, frame->bytes);
 	spin_lock(&s->lock);
 	migmux_gather_ready(&frame->gather);
-	if (!frame->bvec) {
+	if (frame == &dev->config_frame) {
 		/* the feed, which never writes it, does not count it either */
 		dev->config_done = true;
 		spin_lock(&s->report->lock);

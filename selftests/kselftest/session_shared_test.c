@@ -338,6 +338,8 @@ static int backwards(struct pair *pair, __u64 max_spill)
 TEST_F(shared, a_bad_order_is_spilled)
 {
 	struct timeline t;
+	__u32 channels;
+	int i;
 
 	ASSERT_EQ(0, fill(&DEV[0], 4 * MIB));
 	ASSERT_EQ(0, fill(&DEV[1], 4 * MIB));
@@ -349,6 +351,8 @@ TEST_F(shared, a_bad_order_is_spilled)
 	EXPECT_GE(MIB, t.t.staging_peak);
 	EXPECT_LE(3 * MIB, t.t.spill_peak);
 	EXPECT_GE(16 * MIB, t.t.spill_peak);
+	for (i = 0; i < NR_DEVICES; i++)
+		EXPECT_EQ(frames_of(PAIR->from, i, &channels), t.dev[i].frames);
 }
 
 TEST_F(shared, a_bad_order_meets_the_cap)
