@@ -70,7 +70,8 @@ struct migmux_session;
  * @frame: destination: the frame that is being written; the feed's, session's lock to
  *	change the pointer
  * @offset: bytes of it that are written; the feed's
- * @stalled_staging: since when the pump waits for memory, 0 if not; session's lock
+ * @stalled_staging: since when the pump waits for memory, or the feed with a spilled
+ *	frame, 0 if not; session's lock
  * @stalled_wire: since when the feed waits for a frame, 0 if not; session's lock
  * @config_frame: the last frame, with the VMM's blob; session's lock until it is
  *	queued or received

@@ -39,6 +39,24 @@ static void note_wait(struct migmux_device *dev, bool waits)
 	spin_unlock(&dev->session->report->lock);
 }
 
+/* Likewise for a place in the staging, which a spilled frame takes when its turn comes. */
+static bool waits_for_place(struct migmux_device *dev)
+	__must_hold(&dev->session->lock)
+{
+	const u64 since = dev->stalled_staging;
+	const bool waits = !dev->frame && migmux_spill_waits_locked(dev);
+
+	if (waits && !since)
+		dev->stalled_staging = ktime_get_ns();
+	if (waits || !since)
+		return waits;
+	dev->stalled_staging = 0;
+	spin_lock(&dev->session->report->lock);
+	dev->report->t.stall_staging_ns += ktime_get_ns() - since;
+	spin_unlock(&dev->session->report->lock);
+	return false;
+}
+
 static bool ready(struct migmux_mover *mover)
 {
 	struct migmux_device *dev = to_device(mover);
@@ -50,8 +68,8 @@ static bool ready(struct migmux_mover *mover)
 		ok = dev->frame || migmux_gather_peek(&dev->gather) ||
 		     migmux_gather_complete(&dev->gather);
 		note_wait(dev, !ok);
-		ok &= !migmux_precopy_waits(dev) &&
-		      (dev->frame || !migmux_spill_waits_locked(dev));
+		ok &= !waits_for_place(dev);
+		ok &= !migmux_precopy_waits(dev);
 	}
 	spin_unlock(&s->lock);
 	return ok;

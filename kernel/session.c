@@ -242,12 +242,11 @@ void migmux_session_wake_stalled(struct migmux_session *s)
 	struct migmux_device *dev;
 	u32 i;
 
-	if (s->role == VFIO_MIGMUX_ROLE_SOURCE) {
-		migmux_session_for_each_device(s, dev, i)
-			if (READ_ONCE(dev->stalled_staging))
-				migmux_mover_wake(&dev->mover);
+	migmux_session_for_each_device(s, dev, i)
+		if (READ_ONCE(dev->stalled_staging))
+			migmux_mover_wake(&dev->mover);
+	if (s->role == VFIO_MIGMUX_ROLE_SOURCE)
 		return;
-	}
 	for (i = 0; i < s->nr_channels; i++)
 		if (READ_ONCE(s->channels[i]->stalled))
 			migmux_mover_wake(&s->channels[i]->mover);

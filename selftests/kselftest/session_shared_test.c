@@ -355,6 +355,70 @@ TEST_F(shared, a_bad_order_is_spilled)
 		EXPECT_EQ(frames_of(PAIR->from, i, &channels), t.dev[i].frames);
 }
 
+/* The destination's devices, and two channels that they share from us. */
+static int by_hand(int session, struct vfio_dev *dev, int ch[2])
+{
+	int i, fd[2], ret = 0;
+
+	for (i = 0; i < NR_DEVICES && ret >= 0; i++) {
+		ret = attr_write(dev[i].addr, "headerless", "1");
+		if (!ret)
+			ret = session_device_add(session, dev[i].fd, idstrs[i], 0);
+	}
+	for (i = 0; i < 2 && ret >= 0; i++) {
+		ret = peer_pair(fd);
+		if (ret)
+			break;
+		ret = session_channel_add(session, fd[0], NO_INDEX);
+		close(fd[0]);
+		ch[i] = fd[1];
+	}
+	return ret < 0 ? ret : session_load(session, 0, RUNNING, MIB) ?:
+	       peer_send_init(ch[0], 0) ?: peer_send_init(ch[1], 1);
+}
+
+static int spilled_wait(int session)
+{
+	struct timeline t;
+	int i, ret;
+
+	for (i = 0; i < WAIT_MS; i++) {
+		ret = session_timeline(session, &t);
+		if (ret || t.t.spill_peak)
+			return ret;
+		usleep(1000);
+	}
+	return -ETIMEDOUT;
+}
+
+/*
+ * A spilled frame's turn has come, and it is whole when the other device has the only place
+ * in the staging. When that is free again, nothing else is to come that would wake the feed.
+ */
+TEST_F_TIMEOUT(shared, a_spilled_frame_waits_for_a_place, 60)
+{
+	const struct peer_frame late = peer_frame(idstrs[1], 1, KIB, false);
+	const char data[KIB] = "late";
+	int ch[2] = { -1, -1 };
+
+	ASSERT_EQ(0, attr_write_num(DEV[0].addr, "write_us_per_mib", 32000000));
+	ASSERT_EQ(0, attr_write_num(DEV[0].addr, "write_chunk", KIB));
+	ASSERT_EQ(0, by_hand(self->vmm.fd, DEV, ch));
+	ASSERT_EQ(0, peer_send(ch[0], &late, sizeof(late)));
+	ASSERT_EQ(0, peer_send(ch[0], data, KIB / 2));
+	ASSERT_EQ(0, spilled_wait(self->vmm.fd));
+	ASSERT_EQ(0, peer_send_frame(ch[1], idstrs[1], 2, 10, true));
+	ASSERT_EQ(0, peer_send_frame(ch[1], idstrs[1], 0, KIB, false));
+	ASSERT_EQ(0, attr_wait(DEV[1].addr, "loaded_bytes", KIB));
+	ASSERT_EQ(0, peer_send_frame(ch[1], idstrs[0], 0, 64 * KIB, false));
+	ASSERT_EQ(0, peer_send_frame(ch[1], idstrs[0], 1, 10, true));
+	ASSERT_EQ(0, attr_wait(DEV[0].addr, "loaded_bytes", KIB));
+	ASSERT_EQ(0, peer_send(ch[0], data, KIB / 2));
+	EXPECT_EQ(0, session_wait(self->vmm.fd, M_LOADED, WAIT_MS));
+	close(ch[0]);
+	close(ch[1]);
+}
+
 TEST_F(shared, a_bad_order_meets_the_cap)
 {
 	struct timeline t;
