@@ -31,6 +31,17 @@ int ends_load(__u32 flags, __u64 staging)
 	return ret;
 }
 
+void ends_tell(const char *what)
+{
+	const int fds[] = { ends.pair.from, ends.pair.to };
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(fds); i++)
+		printf("# %s: %s has reached %#x: '%s'\n", what,
+		       i ? "the destination" : "the source", session_reached(fds[i]),
+		       session_last_error(fds[i]).text);
+}
+
 /* What has begun ends with all devices running there, and all of their state. */
 int ends_finish(void)
 {
@@ -44,6 +55,8 @@ int ends_finish(void)
 	ret = session_wait(pair->to, M_LOADED | M_HANDED_OVER, WAIT_MS) ?:
 	      session_wait(pair->from, M_SENT, WAIT_MS) ?:
 	      session_set_state(pair->to, RUNNING, NONE, 0, 0, NULL);
+	if (ret == -ETIMEDOUT)
+		ends_tell("no end");
 	return ret ?: pair_equal(pair) ? ret : WRONG;
 }
 

@@ -198,11 +198,16 @@ static int spill(void)
 	int n, ret;
 
 	n = ends_apart() ?: channel(ends.pair.to, &wire[1]) ?: ends_load(0, MIB) ?: take();
-	if (n < 0)
+	if (n < 0) {
+		if (n == -ETIMEDOUT)
+			ends_tell("no frames");
 		return n;
+	}
 	ret = peer_send_init(wire[1], 0);
 	while (n-- && !ret)
 		ret = peer_pass(wire[1], &held[n]);
+	if (ret == -ETIMEDOUT)
+		ends_tell("not taken");
 	return ret ?: ends_finish();
 }
 
@@ -226,12 +231,17 @@ static void by_hand_undo(void)
 /* Of the last run none is left. */
 static int files_gone(void)
 {
+	const char *addr;
 	int i, ret = 0;
 
-	for (i = 0; i < devices.n && !ret; i++)
-		ret = attr_wait_text(devices.dev[i].addr, "data_files", "0");
-	if (ret)
-		puts("# a session that is closed holds a data file");
+	for (i = 0; i < devices.n && !ret; i++) {
+		addr = devices.dev[i].addr;
+		ret = attr_wait_text(addr, "data_files", "0");
+		if (ret)
+			printf("# %s, %d: %llu data files are held by sessions that are closed\n",
+			       addr, vfio_state_get(devices.dev[i].fd),
+			       attr_read_num(addr, "data_files"));
+	}
 	return ret;
 }
 

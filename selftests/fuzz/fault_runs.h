@@ -84,6 +84,8 @@ int ends_open(int (*connect)(int fd[2]));
 int ends_save(__u32 flags, __u64 staging);
 int ends_load(__u32 flags, __u64 staging);
 int ends_finish(void);
+/* How far are they, and what do they say? */
+void ends_tell(const char *what);
 /* Are the devices of sessions that have ended where these say? */
 int ends_reported(void);
 int ends_check(int err);

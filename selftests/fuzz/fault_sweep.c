@@ -49,10 +49,10 @@ static int works(const struct run *run)
 static int recount(const struct run *run, enum inject what, unsigned int n)
 {
 	while (n-- && !inject_done(what)) {
-		run->run();
-		run->undo();
 		if (devices_run())
 			return -EIO;
+		run->run();
+		run->undo();
 	}
 	return 0;
 }
