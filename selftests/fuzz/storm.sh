@@ -88,13 +88,13 @@ vmms_begin()
 one_ended() { has_ended "$SEND" || has_ended "$RECV"; }
 both_ended() { has_ended "$SEND" && has_ended "$RECV"; }
 
-# Both end: by themselves if their peer's end reaches them, or when they are told to.
+# Both end: by themselves, or when they are told to, as one that waits for a peer to come.
 both_end()
 {
 	local pid
 
 	wait_for 10 one_ended || :
-	wait_for 3 both_ended || kill -INT "$SEND" "$RECV"
+	wait_for 10 both_ended || { TOLD+=" $PAIR" && kill -INT "$SEND" "$RECV"; }
 	for pid in "$SEND" "$RECV"; do
 		ends "$pid" 60
 		((ENDED_RC != 124)) || { echo "a VMM does not end"; return 1; }
@@ -213,6 +213,7 @@ possible()
 # --- pairs of a mishap and a phase -------------------------------------------------------
 
 PAIRS=()
+TOLD=''
 declare -A HITS=() MISSED=() PASSED=() GRANTED=()
 
 pairs_setup()
@@ -277,6 +278,7 @@ pairs_print()
 	done
 	echo "# $hit of ${#PAIRS[@]} pairs were hit"
 	((${#line} == 0 || ${#line} > 1500)) || echo "# not hit:$line"
+	echo "# a VMM had to be told to end:${TOLD:- none}"
 	figure pairs $hit
 	figure pairs_all ${#PAIRS[@]}
 }
