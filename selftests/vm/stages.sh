@@ -25,7 +25,8 @@ stage()
 	shift
 	echo "# $name"
 	rm -f "${work:?}/counts"
-	"$@" > >(sed -u "/^ *not ok /w $work/bad"$'\n''s/^/    /') || rc=$?
+	# in braces: for a program alone it is its process that redirects, and $! is not set
+	{ "$@"; } > >(sed -u "/^ *not ok /w $work/bad"$'\n''s/^/    /') || rc=$?
 	wait $! || :
 	p=0 f=0 s=0
 	[[ ! -r $work/counts ]] || read -r p f s <"$work/counts"
