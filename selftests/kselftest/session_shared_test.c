@@ -398,7 +398,7 @@ static int spilled_wait(int session)
 TEST_F_TIMEOUT(shared, a_spilled_frame_waits_for_a_place, 60)
 {
 	const struct peer_frame late = peer_frame(idstrs[1], 1, KIB, false);
-	const char data[KIB] = "late";
+	static const char data[KIB] = "late";
 	int ch[2] = { -1, -1 };
 
 	ASSERT_EQ(0, attr_write_num(DEV[0].addr, "write_us_per_mib", 32000000));
