@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
-# vm: --devices 5 --timeout 600 --module iommufd --module vdpa_sim_net
+# vm: --devices 5 --timeout 600 --module ghash-generic --module iommufd --module vdpa_sim_net
 # kernel: debug
 #
 # Calls of the module that can fail do, one after the other: see fault_sweep.c. By default
@@ -50,6 +50,10 @@ rmmod vdpa_sim_net vdpa_sim 2>/dev/null
 modprobe vdpa_sim use_va=0 max_iotlb_entries=4096 && modprobe vdpa_sim_net
 modprobe vhost_vdpa max_iotlb_entries=4096
 modprobe iommufd
+# without them the runs with TLS skip
+for module in tls gcm ghash-generic; do
+	modprobe $module 2>/dev/null || :
+done
 [ -d /sys/kernel/debug/failslab ] || skip_all "this kernel injects no failures"
 for bdf in $(edu_list); do
 	driver_bind vfio_pci_migsim "$bdf" || exit 1
