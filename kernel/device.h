@@ -71,7 +71,8 @@ struct migmux_session;
  *	change the pointer
  * @offset: bytes of it that are written; the feed's
  * @stalled_staging: since when the pump waits for memory, or the feed with a spilled
- *	frame, 0 if not; session's lock
+ *	frame, 0 if not; session's lock to change it. Who has freed memory reads it after
+ *	that, without
  * @stalled_wire: since when the feed waits for a frame, 0 if not; session's lock
  * @config_frame: the last frame, with the VMM's blob; session's lock until it is
  *	queued or received
@@ -136,6 +137,8 @@ void migmux_device_first_frame(struct migmux_device *dev, u32 nr_channels, bool 
 bool migmux_device_sent_locked(struct migmux_device *dev, bool *all);
 void migmux_device_sent_tell(struct migmux_device *dev, bool all);
 void migmux_device_stopped_frame(struct migmux_device *dev);
+void migmux_device_stall_locked(struct migmux_device *dev, u64 *since, u64 *stall_ns,
+				bool waits);
 void migmux_device_set_error(struct migmux_device *dev, int err);
 void migmux_device_set_data_file(struct migmux_device *dev, struct file *file);
 void migmux_device_put_data_file(struct migmux_device *dev);

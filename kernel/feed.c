@@ -23,38 +23,25 @@ static struct migmux_device *to_device(struct migmux_mover *mover)
 	return container_of(mover, struct migmux_device, mover);
 }
 
-/* Waits for frames are measured from the first look that found none. */
+/* Of frames the first is no wait: before it there was nothing to wait for. */
 static void note_wait(struct migmux_device *dev, bool waits)
 	__must_hold(&dev->session->lock)
 {
-	const u64 since = dev->stalled_wire;
+	struct vfio_migmux_timeline_device *t = &dev->report->t;
 
-	if (waits && !since && dev->report->t.first_byte_ns)
-		dev->stalled_wire = ktime_get_ns();
-	if (waits || !since)
-		return;
-	dev->stalled_wire = 0;
-	spin_lock(&dev->session->report->lock);
-	dev->report->t.stall_wire_ns += ktime_get_ns() - since;
-	spin_unlock(&dev->session->report->lock);
+	if (!waits || t->first_byte_ns)
+		migmux_device_stall_locked(dev, &dev->stalled_wire, &t->stall_wire_ns, waits);
 }
 
-/* Likewise for a place in the staging, which a spilled frame takes when its turn comes. */
+/* For a place in the staging, which a spilled frame takes when its turn comes? */
 static bool waits_for_place(struct migmux_device *dev)
 	__must_hold(&dev->session->lock)
 {
-	const u64 since = dev->stalled_staging;
 	const bool waits = !dev->frame && migmux_spill_waits_locked(dev);
 
-	if (waits && !since)
-		dev->stalled_staging = ktime_get_ns();
-	if (waits || !since)
-		return waits;
-	dev->stalled_staging = 0;
-	spin_lock(&dev->session->report->lock);
-	dev->report->t.stall_staging_ns += ktime_get_ns() - since;
-	spin_unlock(&dev->session->report->lock);
-	return false;
+	migmux_device_stall_locked(dev, &dev->stalled_staging,
+				   &dev->report->t.stall_staging_ns, waits);
+	return waits;
 }
 
 static bool ready(struct migmux_mover *mover)

@@ -34,26 +34,15 @@ static bool may_take(const struct migmux_device *dev)
 					      s->weights);
 }
 
-/* Waits for memory are measured from the first look that found none. */
 static bool memory_ready(struct migmux_device *dev)
 	__must_hold(&dev->session->lock)
 {
 	struct migmux_session *s = dev->session;
-	u64 since = dev->stalled_staging;
+	const bool ok = may_take(dev) || (migmux_splice_reclaim(s) && may_take(dev));
 
-	lockdep_assert_held(&s->lock);
-	if (!may_take(dev) && !(migmux_splice_reclaim(s) && may_take(dev))) {
-		if (!since)
-			dev->stalled_staging = ktime_get_ns();
-		return false;
-	}
-	if (since) {
-		dev->stalled_staging = 0;
-		spin_lock(&s->report->lock);
-		dev->report->t.stall_staging_ns += ktime_get_ns() - since;
-		spin_unlock(&s->report->lock);
-	}
-	return true;
+	migmux_device_stall_locked(dev, &dev->stalled_staging,
+				   &dev->report->t.stall_staging_ns, !ok);
+	return ok;
 }
 
 static bool ready(struct migmux_mover *mover)
