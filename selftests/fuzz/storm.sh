@@ -88,18 +88,24 @@ vmms_begin()
 one_ended() { has_ended "$SEND" || has_ended "$RECV"; }
 both_ended() { has_ended "$SEND" && has_ended "$RECV"; }
 
-# Both end: by themselves, or when they are told to, as one that waits for a peer to come.
+# Both end by themselves. Only who may still wait for a peer that never came has to be told.
 both_end()
 {
-	local pid
+	local pid rc=0
 
 	wait_for 10 one_ended || :
-	wait_for 10 both_ended || { TOLD+=" $PAIR" && kill -INT "$SEND" "$RECV"; }
+	if ! wait_for 10 both_ended; then
+		TOLD+=" $PAIR"
+		[[ $PHASE =~ ^(setup|asking|ready|prepare)$ ]] ||
+			{ echo "a VMM does not end by itself"; rc=1; }
+		kill -INT "$SEND" "$RECV"
+	fi
 	for pid in "$SEND" "$RECV"; do
 		ends "$pid" 60
 		((ENDED_RC != 124)) || { echo "a VMM does not end"; return 1; }
 		RCS+=" $ENDED_RC"
 	done
+	return $rc
 }
 
 # --- what happens meanwhile --------------------------------------------------------------
