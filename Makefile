@@ -154,6 +154,7 @@ check-faults:
 	+@$(submake) vm-tests KERNEL=debug
 	@$(VM)/run --kernel debug --timeout 7200 --env FAULTS="$(FAULTS)" \
 		--env FAULT_STEP=$(FAULT_STEP) --env FAULT_SECONDS=$(FAULT_SECONDS) \
+		--env FAULT_TRACE=$(FAULT_TRACE) \
 		--record check-faults faults.sh
 
 # What of kernel/ has run in the debug kernel, in all runs since the sources changed last.

@@ -8,7 +8,8 @@
  *
  * FAULTS names some of the runs. FAULT_STEP takes every so manieth call only, from one on
  * that FAULT_START says or the clock; and with FAULT_SECONDS each sweep has its share of
- * that time, and says where it was when it was over.
+ * that time, and says where it was when it was over. FAULT_TRACE=1 has the log tell of calls of
+ * all tasks, too, from where they were made to fail.
  */
 #include <errno.h>
 #include <string.h>
@@ -26,6 +27,7 @@ enum {
 };
 
 static unsigned int step, start;
+static bool traced;
 static __u64 deadline;		/* of now_ms(), 0: none */
 static unsigned long all_points, all_failed;
 
@@ -57,22 +59,40 @@ static int recount(const struct run *run, enum inject what, unsigned int n)
 	return 0;
 }
 
+/*
+ * A run with the @n-th call armed: 0, what @run returned in @err, and @done says if it came. If
+ * it did not, there is none; or calls on other CPUs were not counted: then it is looked for
+ * once more, from a count that is known.
+ */
+static int attempt(const struct run *run, enum inject what, unsigned int n, int *err, bool *done)
+{
+	int again, ret;
+
+	for (again = 1;; again--) {
+		ret = inject_arm(what, n);
+		if (ret)
+			return ret;
+		*err = run->run();
+		*done = inject_done(what);
+		if (*done || *err || what == INJECT_TASK)
+			break;
+		run->undo();
+		ret = recount(run, what, n);
+		if (ret || !again || !inject_done(what))
+			break;
+		inject_disarm(what);
+	}
+	inject_disarm(what);
+	return ret;
+}
+
 /* One run with the @n-th call failing. */
 static int point(const struct run *run, enum inject what, unsigned int n, struct tally *tally)
 {
 	bool done;
 	int err, ret;
 
-	ret = inject_arm(what, n);
-	if (ret)
-		return ret;
-	err = run->run();
-	done = inject_done(what);
-	if (!done && !err && what != INJECT_TASK) {
-		run->undo();
-		ret = recount(run, what, n);
-	}
-	inject_disarm(what);
+	ret = attempt(run, what, n, &err, &done);
 	if (ret)
 		return ret;
 	if (err && !done)
@@ -112,6 +132,7 @@ static int sweep(const struct run *run, enum inject what, unsigned int left)
 	unsigned int n = 1;
 	int ret = 0;
 
+	inject_begin(what, traced);
 	/* the first in any case: it tells whether there is one */
 	while (!ret && tally.ends < ends && n < MAX_POINTS) {
 		ret = point(run, what, n, &tally);
@@ -179,6 +200,7 @@ int main(void)
 	setlinebuf(stdout);
 	step = env_number("FAULT_STEP", 1) ?: 1;
 	start = env_number("FAULT_START", time(NULL) % step + 1) ?: 1;
+	traced = env_number("FAULT_TRACE", 0);
 	ret = runs_begin();
 	if (ret) {
 		printf("1..0 # SKIP no devices or no module: %d\n", ret);

@@ -112,14 +112,13 @@ static int texts_find(struct text *module, struct text *kmemleak)
 	return module->end ? 0 : -ENOENT;
 }
 
-/* With a stack trace in the log, also where it may sleep, and only below the module. */
+/* Also where it may sleep, and only below the module. */
 static int prepare(enum inject what, const struct text *module, const struct text *kmemleak)
 {
 	attr_text(what, "ignore-gfp-wait", "N");
 	attr_text(what, "ignore-gfp-highmem", "N");
 	attr_text(what, "min-order", "0");
-	return attr_text(what, "verbose", "2") ?:
-	       attr_text(what, "task-filter", "N") ?:
+	return attr_text(what, "task-filter", "N") ?:
 	       attr_number(what, "require-start", module->start) ?:
 	       attr_number(what, "require-end", module->end) ?:
 	       attr_number(what, "reject-start", kmemleak->start) ?:
@@ -143,6 +142,18 @@ int inject_open(void)
 	snprintf(path, sizeof(path), "/proc/self/task/%ld/fail-nth", syscall(SYS_gettid));
 	nth = open(path, O_RDWR | O_CLOEXEC);
 	return nth < 0 ? -errno : 0;
+}
+
+/*
+ * Whether the log gets a stack trace of each failure. It is written before "times" says that
+ * there was one: time enough for other CPUs to raise the running number.
+ */
+void inject_begin(enum inject what, bool traced)
+{
+	int each;
+
+	for (each = INJECT_SLAB; each < NR_INJECT; each++)
+		attr_text(each, "verbose", traced || what == INJECT_TASK ? "2" : "0");
 }
 
 /* --- which of them ------------------------------------------------------------------------ */

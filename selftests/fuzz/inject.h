@@ -13,6 +13,12 @@ extern const char *const inject_name[NR_INJECT];
 int inject_open(void);
 bool inject_has(enum inject what);
 
+/*
+ * Before the calls of @what are counted. Failures of calls of all tasks leave a stack trace in
+ * the log only if @traced is true: then the count is less sure.
+ */
+void inject_begin(enum inject what, bool traced);
+
 /* The @n-th call from now on fails, and no other. */
 int inject_arm(enum inject what, unsigned int n);
 /* Has it? */

@@ -5,7 +5,8 @@
 #
 # Calls of the module that can fail do, one after the other: see fault_sweep.c. By default
 # one in FAULT_STEP (11) of them, for FAULT_SECONDS (150); FAULTS names some of what is swept.
-# With FAULT_STEP=1 and FAULT_SECONDS=0 it is all: "make check-faults".
+# With FAULT_STEP=1 and FAULT_SECONDS=0 it is all: "make check-faults". FAULT_TRACE=1 shows
+# where in the module a call of any task was made to fail, and not those of our own only.
 
 . /lib/migmux/ktap.sh
 . /lib/migmux/hosts.sh
@@ -35,7 +36,7 @@ log_end()
 	[ ! -s /tmp/splats ]
 }
 
-# The stack of the last call that was made to fail.
+# The stack of the last call that was made to fail, and was traced.
 last_stack()
 {
 	awk '/FAULT_INJECTION: forcing a failure/ { text = ""; lines = 60 }
@@ -59,6 +60,7 @@ for bdf in $(edu_list); do
 	driver_bind vfio_pci_migsim "$bdf" || exit 1
 done
 export FAULTS="${FAULTS:-}" FAULT_STEP="${FAULT_STEP:-11}" FAULT_SECONDS="${FAULT_SECONDS:-150}"
+export FAULT_TRACE="${FAULT_TRACE:-0}"
 
 ktap_plan 3
 log_begin
