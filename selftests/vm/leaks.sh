@@ -18,7 +18,7 @@ ktap_plan $((4 * ${#hosts[@]}))
 for host in "${hosts[@]}"; do
 	check "host $host: what is left can be closed and unbound" on "$host" host_tidy
 	check "host $host: every object that was made has ended" on "$host" objects_balance
-	diag "host $host: $(on "$host" objects_seen) objects since the module was loaded"
+	diag "host $host: $(on "$host" objects_all) objects were made"
 	check "host $host: the modules can be unloaded" on "$host" host_unload
 	check "host $host: kmemleak finds nothing" on "$host" memory_reachable
 done

@@ -33,10 +33,15 @@ wait_for()
 	done
 }
 
-# The file: busybox's sh takes its own applet, whatever is in /bin. See leaks_watch.
+# The files: busybox's sh takes its own applets, whatever is in /bin. See leaks_watch.
 modprobe()
 {
 	/bin/modprobe "$@"
+}
+
+rmmod()
+{
+	/bin/rmmod "$@"
 }
 
 # on_b CMD [ARG...]: run CMD on host b; stdout, stderr and exit code are CMD's.

@@ -8,25 +8,32 @@
 KMEMLEAK=/sys/kernel/debug/kmemleak
 # A trace of its own, which tests that use the other leave alone.
 LIFE=/sys/kernel/tracing/instances/life
+# What it said of modules that were unloaded: the kernel forgets it then.
+KEPT=/run/life
 
 # leaks_watch: from here on record what vfio_migmux makes and ends, whenever it is loaded.
-# Not a record is overwritten: when the buffer is full objects_balance says so. The kernel
-# forgets the records of a module that is unloaded; what that one has left is unreachable
-# then, and kmemleak's to find.
+# Not a record is overwritten: when the buffer is full objects_balance says so.
 leaks_watch()
 {
 	mkdir $LIFE
 	echo 16384 >$LIFE/buffer_size_kb
 	echo 0 >$LIFE/options/overwrite
+	mkdir $KEPT
+	rm /bin/modprobe /bin/rmmod
 	# who is told of a module that comes is told once
-	rm /bin/modprobe
 	cat >/bin/modprobe <<-END
 		#!/bin/sh
 		. /lib/migmux/leaks.sh
 		leaks_arm
 		exec busybox modprobe "\$@"
 	END
-	chmod 755 /bin/modprobe
+	cat >/bin/rmmod <<-END
+		#!/bin/sh
+		. /lib/migmux/hosts.sh
+		. /lib/migmux/leaks.sh
+		leaks_rmmod "\$@"
+	END
+	chmod 755 /bin/modprobe /bin/rmmod
 	# not ours: what was lost at boot
 	echo clear >$KMEMLEAK
 }
@@ -37,6 +44,28 @@ leaks_arm()
 	[ ! -d /sys/module/vfio_migmux ] || return 0
 	echo vfio_migmux:migmux_object_create:mod:vfio_migmux >$LIFE/set_event
 	echo vfio_migmux:migmux_object_destroy:mod:vfio_migmux >>$LIFE/set_event
+}
+
+# leaks_rmmod MODULE...: unload them. Of what that itself ends (sets, links, hooks, and staging
+# that a socket still sends) the trace says no more, and it is kmemleak's to find; nothing else
+# is left by then, for it holds the module.
+leaks_rmmod()
+{
+	local users='' rc=0 kept
+
+	[ ! -d /sys/module/vfio_migmux ] || read -r users </sys/module/vfio_migmux/refcnt
+	kept=$(mktemp $KEPT/XXXXXX)
+	if [ "$users" = 0 ]; then
+		wait_for 20 sessions_balance || sessions_balance >"$kept.alive" || :
+		objects_seen >"$kept.seen"
+	fi
+	busybox rmmod "$@" || rc=$?
+	# nothing was forgotten, or nobody knows at which moment
+	if [ -d /sys/module/vfio_migmux ] || [ "$users" != 0 ]; then
+		rm -f "$kept".*
+	fi
+	rm "$kept"
+	return $rc
 }
 
 # host_tidy: close and unbind all that tests may have left, as an operator would.
@@ -69,15 +98,33 @@ objects_alive()
 		echo "the trace has lost records"
 		return 1
 	fi
-	awk '
+	if ! cat $KEPT/*.alive 2>/dev/null | awk '{ print; bad = 1 } END { exit bad }'; then
+		echo "when the module was unloaded"
+		return 1
+	fi
+	trace_alive
+}
+
+# The same of what holds the module.
+sessions_balance()
+{
+	trace_alive set member hook channel staging
+}
+
+# trace_alive [KIND...]: those of no such kind that were made since the module was loaded.
+trace_alive()
+{
+	awk -v but=" $* " '
 		/migmux_object_create:/ { n[$(NF - 1) " " $NF]++ }
 		/migmux_object_destroy:/ { n[$(NF - 1) " " $NF]-- }
 		END {
-			for (object in n)
-				if (n[object] != 0) {
+			for (object in n) {
+				split(object, part, " ")
+				if (n[object] != 0 && !index(but, " " part[1] " ")) {
 					print object ": " n[object]
 					bad = 1
 				}
+			}
 			exit bad
 		}' $LIFE/trace
 }
@@ -88,10 +135,16 @@ objects_balance()
 	wait_for 20 objects_alive || objects_alive
 }
 
-# How many were made.
+# How many were made since the module was loaded.
 objects_seen()
 {
-	grep -c 'migmux_object_create:' $LIFE/trace
+	grep -c 'migmux_object_create:' $LIFE/trace || :
+}
+
+# And how many in all, of which it is known.
+objects_all()
+{
+	{ objects_seen; cat $KEPT/*.seen 2>/dev/null; } | awk '{ n += $1 } END { print n }'
 }
 
 host_unload()
