@@ -312,6 +312,11 @@ static int send_backwards(int fd, const struct peer_held *held, int n)
 
 static int backwards(struct pair *pair, __u64 max_spill)
 {
+	/* a little more than devices have */
+	struct vfio_migmux_load load = {
+		.argsz = sizeof(load), .recover = RUNNING, .staging = MIB,
+		.max_state = 5 * MIB, .max_spill = max_spill,
+	};
 	struct peer_held held[MAX_FRAMES] = { 0 };
 	int i, n, ret, a[2], b[2];
 
@@ -321,7 +326,7 @@ static int backwards(struct pair *pair, __u64 max_spill)
 	if (ret >= 0)
 		ret = session_channel_add(pair->to, b[0], NO_INDEX);
 	if (ret >= 0)
-		ret = session_load_limited(pair->to, 0, RUNNING, MIB, 0, max_spill);
+		ret = session_call(pair->to, VFIO_MIGMUX_LOAD, &load);
 	if (!ret)
 		ret = session_save(pair->from, 0, RUNNING, 0);
 	n = ret ?: peer_take(a[1], held, MAX_FRAMES, NR_DEVICES);

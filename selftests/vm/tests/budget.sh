@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# vm: --hosts 2 --devices 4 --timeout 240
+# vm: --hosts 2 --devices 4 --timeout 400
 #
 # A destination keeps to its staging budget, however slow its devices are and in whatever
 # pieces they take and give their state, and it gets all of it.
