@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# vm: --hosts 2 --devices 3 --timeout 300
+# vm: --hosts 2 --devices 3 --timeout 600
 #
 # vfmig check, and what send finds out before it stops anything: nobody waits at the other end,
 # or with devices that do not fit. The source's devices are not touched then, recv goes on

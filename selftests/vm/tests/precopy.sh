@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# vm: --hosts 2 --devices 3 --timeout 300
+# vm: --hosts 2 --devices 3 --timeout 600
 #
 # vfmig send --precopy between two hosts: each reason to switch over, what the two ends say of
 # it, and pre-copy that is interrupted or fails. Each byte of the payload is needed: see
