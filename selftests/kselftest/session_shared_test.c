@@ -310,12 +310,11 @@ static int send_backwards(int fd, const struct peer_held *held, int n)
 	return ret;
 }
 
-static int backwards(struct pair *pair, __u64 max_spill)
+static int backwards(struct pair *pair, __u64 max_spill, __u64 max_state)
 {
-	/* a little more than devices have */
 	struct vfio_migmux_load load = {
 		.argsz = sizeof(load), .recover = RUNNING, .staging = MIB,
-		.max_state = 5 * MIB, .max_spill = max_spill,
+		.max_state = max_state, .max_spill = max_spill,
 	};
 	struct peer_held held[MAX_FRAMES] = { 0 };
 	int i, n, ret, a[2], b[2];
@@ -349,7 +348,8 @@ TEST_F(shared, a_bad_order_is_spilled)
 	ASSERT_EQ(0, fill(&DEV[0], 4 * MIB));
 	ASSERT_EQ(0, fill(&DEV[1], 4 * MIB));
 	ASSERT_EQ(0, open_sessions(PAIR, DEV, NULL));
-	ASSERT_EQ(0, backwards(PAIR, 16 * MIB));
+	/* a little more than they have */
+	ASSERT_EQ(0, backwards(PAIR, 16 * MIB, 5 * MIB));
 	ASSERT_EQ(0, pair_finish(PAIR));
 	EXPECT_TRUE(pair_equal(PAIR));
 	ASSERT_EQ(0, session_timeline(PAIR->to, &t));
@@ -424,6 +424,17 @@ TEST_F_TIMEOUT(shared, a_spilled_frame_waits_for_a_place, 60)
 	close(ch[1]);
 }
 
+/* What is spilled is state, too. */
+TEST_F(shared, a_bad_order_meets_max_state)
+{
+	ASSERT_EQ(0, fill(&DEV[0], 4 * MIB));
+	ASSERT_EQ(0, fill(&DEV[1], 4 * MIB));
+	ASSERT_EQ(0, open_sessions(PAIR, DEV, NULL));
+	ASSERT_EQ(0, backwards(PAIR, 16 * MIB, 3 * MIB));
+	ASSERT_EQ(0, session_wait(PAIR->to, M_FAILED | M_ENDED, WAIT_MS));
+	EXPECT_TRUE(session_says(PAIR->to, EFBIG, "more than 3145728 bytes of state"));
+}
+
 TEST_F(shared, a_bad_order_meets_the_cap)
 {
 	struct timeline t;
@@ -431,7 +442,7 @@ TEST_F(shared, a_bad_order_meets_the_cap)
 	ASSERT_EQ(0, fill(&DEV[0], 4 * MIB));
 	ASSERT_EQ(0, fill(&DEV[1], 4 * MIB));
 	ASSERT_EQ(0, open_sessions(PAIR, DEV, NULL));
-	ASSERT_EQ(0, backwards(PAIR, 2 * MIB));
+	ASSERT_EQ(0, backwards(PAIR, 2 * MIB, 0));
 	ASSERT_EQ(0, session_wait(PAIR->to, M_FAILED | M_ENDED, WAIT_MS));
 	EXPECT_TRUE(session_says(PAIR->to, ENOBUFS,
 				 "has not come, and memory for 2097152 bytes beyond"));
@@ -450,7 +461,7 @@ TEST_F(shared, a_bad_order_meets_the_limit_of_all_sessions)
 	ASSERT_EQ(0, fill(&DEV[1], 4 * MIB));
 	ASSERT_EQ(0, open_sessions(PAIR, DEV, NULL));
 	ASSERT_EQ(0, number_write(PARAMS "staging_total_mib", own + 1));
-	EXPECT_EQ(0, backwards(PAIR, 16 * MIB));
+	EXPECT_EQ(0, backwards(PAIR, 16 * MIB, 0));
 	EXPECT_EQ(0, session_wait(PAIR->to, M_FAILED | M_ENDED, WAIT_MS));
 	EXPECT_EQ(0, number_write(PARAMS "staging_total_mib", total));
 	EXPECT_TRUE(session_says(PAIR->to, ENOSPC, "staging_total_mib"));
@@ -464,7 +475,7 @@ TEST_F(shared, a_bad_order_without_spill)
 	ASSERT_EQ(0, fill(&DEV[0], 4 * MIB));
 	ASSERT_EQ(0, fill(&DEV[1], 1000));
 	ASSERT_EQ(0, open_sessions(PAIR, DEV, NULL));
-	ASSERT_EQ(0, backwards(PAIR, VFIO_MIGMUX_NO_SPILL));
+	ASSERT_EQ(0, backwards(PAIR, VFIO_MIGMUX_NO_SPILL, 0));
 	ASSERT_EQ(0, session_wait(PAIR->to, M_FAILED | M_ENDED, WAIT_MS));
 	EXPECT_TRUE(session_says(PAIR->to, ENOBUFS, "memory for 0 bytes beyond"));
 }
