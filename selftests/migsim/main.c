@@ -260,6 +260,20 @@ static const struct vfio_device_ops migsim_ops = {
 	.detach_ioas = vfio_iommufd_physical_detach_ioas,
 };
 
+/*
+ * VFIO resets and enables a device whenever it is opened. This one is there at once after a reset:
+ * nobody has to wait 0.1 s. And it has no line for interrupts, which nobody uses: to find out
+ * where that leads the debug kernel of an emulated machine runs ACPI's methods for a second.
+ */
+static void migsim_make_quick(struct migsim_device *dev)
+{
+	struct pci_dev *pdev = dev->core.pdev;
+
+	swap(dev->d3cold_delay, pdev->d3cold_delay);
+	swap(dev->pin, pdev->pin);
+	dev->core.nointx = !pdev->pin;
+}
+
 static int migsim_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 {
 	struct migsim_device *dev;
@@ -275,9 +289,12 @@ static int migsim_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 		return PTR_ERR(dev);
 
 	pci_set_drvdata(pdev, &dev->core);
+	migsim_make_quick(dev);
 	ret = vfio_pci_core_register_device(&dev->core);
-	if (ret)
+	if (ret) {
+		migsim_make_quick(dev);
 		vfio_put_device(&dev->core.vdev);
+	}
 	return ret;
 }
 
@@ -287,6 +304,7 @@ static void migsim_remove(struct pci_dev *pdev)
 
 	/* waits until every user has closed the device */
 	vfio_pci_core_unregister_device(&dev->core);
+	migsim_make_quick(dev);
 	vfio_put_device(&dev->core.vdev);
 }
 

@@ -352,6 +352,10 @@ struct migsim_device {
 	struct vfio_pci_core_device core;
 	struct migsim_files *files;
 
+	/* what the kernel had found of the device, while it has this driver */
+	u8 pin;
+	unsigned int d3cold_delay;
+
 	struct mutex state_mutex;	/* one arc at a time; see above */
 	enum vfio_device_mig_state mig_state;
 	bool open;

@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
-# vm: --devices 6 --timeout 600 --module ghash-generic --module crc32c_generic --module tipc --module cuse --module iommufd --module vdpa_sim_net
+# vm: --devices 6 --timeout 1200 --module ghash-generic --module crc32c_generic --module tipc --module cuse --module iommufd --module vdpa_sim_net
 #
 # All kselftests of this project, one after the other, each a KTAP subtest. Five devices
 # are bound to the simulated driver and one to plain vfio-pci.
