@@ -170,8 +170,10 @@ more()
 	local rc=0
 
 	recv_waits || return 1
-	fits && grep -Eq "pre-copy +no +version [12] +more$" /tmp/check.out ||
-		{ cat /tmp/check.out; rc=1; }
+	if ! fits || ! grep -Eq "pre-copy +no +version [12] +more$" /tmp/check.out; then
+		cat /tmp/check.out
+		rc=1
+	fi
 	recv_ends || { echo "recv is not gone"; rc=1; }
 	link_renew 6 >/dev/null
 	return $rc
