@@ -134,7 +134,7 @@ static int reported(int fd, const struct vfio_dev *dev)
 	if (!(session_reached(fd) & M_ENDED))
 		return 0;
 	ret = session_timeline(fd, &timeline);
-	for (i = 0; i < timeline.t.nr_devices && !ret; i++) {
+	for (i = 0; !ret && i < timeline.t.nr_devices; i++) {
 		state = vfio_state_get(dev[timeline.dev[i].index].fd);
 		if (state != (int)timeline.dev[i].state) {
 			printf("# device %u is in state %d, the timeline says %u\n",

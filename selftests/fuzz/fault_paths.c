@@ -322,6 +322,14 @@ static int batch_back(void)
 	return ret == -ENOSPC ? 0 : ret ?: WRONG;
 }
 
+/* Devices are where the timelines say, unless those cannot be had. */
+static int as_reported(void)
+{
+	const int ret = ends_reported();
+
+	return ret == -EPROTO ? WRONG : ret;
+}
+
 /*
  * In the middle of a migration that takes its time the VMM thinks better of it. What the
  * destination has loaded in part may not have a way back.
@@ -337,7 +345,7 @@ static int save_back(void)
 	       session_abort(pair->from, RUNNING) ?:
 	       session_wait(pair->from, M_FAILED | M_ENDED, WAIT_MS) ?:
 	       session_wait(pair->to, M_FAILED | M_ENDED, WAIT_MS) ?:
-	       (ends_reported() ? WRONG : 0) ?:
+	       as_reported() ?:
 	       device_is(&pair->src[0], RUNNING) && device_is(&pair->src[1], RUNNING) ? 0 :
 	       -EIO;
 }
