@@ -64,6 +64,23 @@ static void killed(void *data)
 	mover->ops->killed(mover);
 }
 
+/*
+ * A thread is not created while a signal is pending: the call is to begin again once that
+ * was delivered. A VMM with a timer would then begin forever, if what came before takes as
+ * long as the timer. So signals wait, but those that end or stop the VMM.
+ */
+static struct vhost_task *create(struct migmux_mover *mover, const char *name)
+{
+	struct vhost_task *task;
+	sigset_t wait, before;
+
+	siginitsetinv(&wait, sigmask(SIGKILL) | sigmask(SIGSTOP));
+	sigprocmask(SIG_BLOCK, &wait, &before);
+	task = vhost_task_create(run, killed, mover, name);
+	sigprocmask(SIG_SETMASK, &before, NULL);
+	return task;
+}
+
 /**
  * migmux_mover_init() - prepare a mover that is not running
  * @mover: the mover
@@ -81,7 +98,8 @@ void migmux_mover_init(struct migmux_mover *mover)
  * @name: name of the thread, 15 characters are shown
  *
  * Context: the VMM's ioctl: the thread is a copy of the current one. Sleeps.
- * Return: 0, or the error of creating a thread (-EAGAIN, -ENOMEM).
+ * Return: 0, or the error of creating a thread: -EAGAIN, -ENOMEM, -ERESTARTNOINTR (the
+ * VMM is to stop, or to end).
  */
 int migmux_mover_start(struct migmux_mover *mover,
 		       const struct migmux_mover_ops *ops, const char *name)
@@ -90,7 +108,7 @@ int migmux_mover_start(struct migmux_mover *mover,
 
 	mover->ops = ops;
 	mover->widened = false;
-	task = vhost_task_create(run, killed, mover, name);
+	task = create(mover, name);
 	if (IS_ERR(task))
 		return PTR_ERR(task);
 	spin_lock_irq(&mover->lock);

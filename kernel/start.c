@@ -291,8 +291,8 @@ static void spoil(struct migmux_session *s, u64 received_before, int err)
 	for (i = 0; i < s->nr_channels; i++)
 		migmux_channel_shutdown(s->channels[i], SHUT_RDWR);
 	migmux_ioctl_last_error(s, &why);
-	migmux_session_fail(s, err, VFIO_MIGMUX_INDEX_NONE, VFIO_MIGMUX_INDEX_NONE,
-			    "%s", (const char *)why.text);
+	migmux_session_fail(s, err == -ERESTARTNOINTR ? -EINTR : err, VFIO_MIGMUX_INDEX_NONE,
+			    VFIO_MIGMUX_INDEX_NONE, "%s", (const char *)why.text);
 }
 
 static int start(struct migmux_session *s, const struct start *how)

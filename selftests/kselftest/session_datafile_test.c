@@ -199,6 +199,28 @@ TEST_F(kinds, alarms)
 }
 
 /*
+ * Nor of the calls that make those threads: a call that takes longer than the time between
+ * two signals, because it has memory to set up, would begin again for each of them.
+ */
+TEST_F(vmm, alarms_at_start)
+{
+	struct pair pair;
+	int load, save;
+
+	ASSERT_EQ(0, pair_open(&pair, &self->dev[0], &self->dev[2], 2, 2));
+	alarms(3000);
+	load = session_load(pair.to, VFIO_MIGMUX_LOAD_VERDICT, RUNNING, 16 * MIB);
+	save = session_save(pair.from, VFIO_MIGMUX_SAVE_VERDICT, RUNNING, 16 * MIB);
+	if (load)	/* it goes on, as any call that waits */
+		EXPECT_EQ(-EINTR, load);
+	EXPECT_EQ(0, save);
+	EXPECT_EQ(0, finish(&pair));
+	EXPECT_EQ(SIGALRM, __atomic_load_n(&last_signal, __ATOMIC_RELAXED));
+	EXPECT_TRUE(pair_equal(&pair));
+	pair_close(&pair);
+}
+
+/*
  * Start, and let a child stop this process for a moment when so many bytes are read, or
  * written: it is then in the next read or write, or waits. The child begins when
  * what an earlier test has moved is not counted any more.
