@@ -25,8 +25,6 @@ PRECOPY=300000
 LONG=$((300 * ${VM_PATIENCE:-1}))
 IN=()
 EVENTS_FILE=/tmp/events
-mkfifo /tmp/never
-exec {NEVER}<>/tmp/never
 
 # rand N: 0 to N - 1, in $R. No subshell, which would have a chance of its own.
 rand()
@@ -34,19 +32,14 @@ rand()
 	R=$(((RANDOM << 15 | RANDOM) % $1))
 }
 
-# nap MS: no process has to begin for it.
-nap()
-{
-	local ms=00$1
-
-	read -r -t "$(($1 / 1000)).${ms: -3}" -u "$NEVER" || :
-}
-
 # pause MS: less than that, by chance.
 pause()
 {
+	local ms
+
 	rand "$1"
-	nap "$R"
+	ms=00$R
+	nap "$((R / 1000)).${ms: -3}"
 }
 
 # --- a phase that lasts -----------------------------------------------------------------
@@ -169,7 +162,7 @@ await()
 		done <&"$EVENTS"
 		((left)) || return 1
 		vmm_left || left=0
-		nap 10
+		nap 0.01
 	done
 	return 1
 }

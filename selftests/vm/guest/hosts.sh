@@ -11,25 +11,40 @@ ADDR_B=10.99.0.2
 MIGMUX_EDU_ID="0x1234 0x11e8"
 export ADDR_A ADDR_B
 
-# Milliseconds since boot.
-now_ms()
+# Milliseconds since boot, in NOW.
+now_read()
 {
-	local up
-
-	read -r up _ </proc/uptime
-	echo "${up%.*}${up#*.}0"
+	read -r NOW _ </proc/uptime
+	NOW=${NOW%.*}${NOW#*.}0
 }
 
-# wait_for SECONDS CMD [ARG...]: run CMD every 50 ms until it succeeds; its output goes
-# nowhere. 1 when the time is over. Whole seconds, and more of them on a slow kernel.
+now_ms()
+{
+	now_read
+	echo "$NOW"
+}
+
+# nap SECONDS: no process has to begin for it. Nobody ever writes to that pipe.
+nap()
+{
+	read -r -t "$1" _ <>/run/never || :
+}
+
+# wait_for SECONDS CMD [ARG...]: run CMD again and again until it succeeds; its output goes
+# nowhere. 1 when the time is over. Whole seconds, and more of them on a slow kernel; who
+# waits there takes the time of what is waited for, so it looks less often.
 wait_for()
 {
-	local end=$(($(now_ms) + $1 * 1000 * ${VM_PATIENCE:-1}))
+	local end every=0.05
 
+	[ "${VM_PATIENCE:-1}" -eq 1 ] || every=0.2
+	now_read
+	end=$((NOW + $1 * 1000 * ${VM_PATIENCE:-1}))
 	shift
 	while ! "$@" >/dev/null 2>&1; do
-		[ "$(now_ms)" -lt "$end" ] || return 1
-		sleep 0.05
+		now_read
+		[ "$NOW" -lt "$end" ] || return 1
+		nap $every
 	done
 }
 
