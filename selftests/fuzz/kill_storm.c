@@ -24,15 +24,27 @@ struct plan {
 	bool verify, precopy;
 	__u64 staging;
 	struct vfio_dev *src, *dst;
+	bool late;	/* who has its channels later: is it the source? */
+	__u32 late_us;
 	int sockets[NR_SOCKETS][2];
 };
 
 static unsigned long kills, moved, failed;
 
+/* What is refused or has failed was explained; a child writes past its copy of stdout. */
+static int explained(int fd, const char *which, const char *what)
+{
+	struct vfio_migmux_last_error last = session_last_error(fd);
+
+	if (last.error && last.text[0])
+		return EXIT_FAILED;
+	dprintf(STDOUT_FILENO, "# %s: %s, without a word\n", which, what);
+	return EXIT_WRONG;
+}
+
 /* A session that is over says how it went. */
 static int outcome(int fd, const char *which)
 {
-	struct vfio_migmux_last_error last;
 	int i;
 
 	for (i = 0; i < WAIT_MS; i++) {
@@ -41,34 +53,51 @@ static int outcome(int fd, const char *which)
 		usleep(1000);
 	}
 	if (i == WAIT_MS) {
-		printf("# the %s does not end, reached %#x\n", which, session_reached(fd));
+		dprintf(STDOUT_FILENO, "# %s: it does not end, reached %#x\n", which,
+			session_reached(fd));
 		return EXIT_HANGS;
 	}
-	if (!(session_reached(fd) & M_ENDED))
-		return EXIT_MOVED;
-	last = session_last_error(fd);
-	if (last.error && last.text[0])
-		return EXIT_FAILED;
-	printf("# the %s ended without a word\n", which);
-	return EXIT_WRONG;
+	return session_reached(fd) & M_ENDED ? explained(fd, which, "it ended") : EXIT_MOVED;
+}
+
+/* The other one may be gone before we come to this: its end has shut the sockets down. */
+static int channels_add(int fd, const struct plan *plan, const char *which, bool source)
+{
+	int i, ret;
+
+	for (i = 0; i < NR_SOCKETS; i++) {
+		ret = session_channel_add(fd, plan->sockets[i][!source], i % NR_DEVS);
+		if (ret == -ENOTCONN)
+			return explained(fd, which, "a channel was refused");
+		if (ret < 0) {
+			dprintf(STDOUT_FILENO, "# %s: CHANNEL_ADD: error %d\n", which, -ret);
+			return EXIT_WRONG;
+		}
+		close(plan->sockets[i][0]);
+		close(plan->sockets[i][1]);
+	}
+	return 0;
 }
 
 static void vmm_run(const struct plan *plan, bool source)
 {
+	const char *which = source ? "the source" : "the destination";
 	struct vfio_dev *dev = source ? plan->src : plan->dst;
 	int i, ret, fd = session_open();
 	__u32 flags;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	for (i = 0; i < NR_DEVS; i++)
-		if (session_device_add(fd, dev[i].fd, idstrs[i], 0) < 0)
-			_exit(EXIT_WRONG);
-	for (i = 0; i < NR_SOCKETS; i++) {
-		if (session_channel_add(fd, plan->sockets[i][!source], i % NR_DEVS) < 0)
-			_exit(EXIT_WRONG);
-		close(plan->sockets[i][0]);
-		close(plan->sockets[i][1]);
+	for (i = 0; i < NR_DEVS; i++) {
+		ret = session_device_add(fd, dev[i].fd, idstrs[i], 0);
+		if (ret >= 0)
+			continue;
+		dprintf(STDOUT_FILENO, "# %s: DEVICE_ADD: error %d\n", which, -ret);
+		_exit(EXIT_WRONG);
 	}
+	usleep(plan->late == source ? plan->late_us : 0);
+	ret = channels_add(fd, plan, which, source);
+	if (ret)
+		_exit(ret);
 	/* the flags of both calls have the same values */
 	flags = VFIO_MIGMUX_SAVE_VERDICT | (plan->verify ? VFIO_MIGMUX_SAVE_VERIFY : 0);
 	if (!source) {
@@ -81,10 +110,10 @@ static void vmm_run(const struct plan *plan, bool source)
 	} else {
 		ret = session_save(fd, flags, RUNNING, plan->staging);
 	}
-	/* refused or failed: the session knows why */
-	if (ret && !(session_reached(fd) & M_FAILED))
-		_exit(session_last_error(fd).text[0] ? EXIT_FAILED : EXIT_WRONG);
-	_exit(outcome(fd, source ? "source" : "destination"));
+	/* a stop has interrupted LOAD, which goes on */
+	if (ret && ret != -EINTR && !(session_reached(fd) & M_FAILED))
+		_exit(explained(fd, which, "it was refused"));
+	_exit(outcome(fd, which));
 }
 
 static pid_t vmm_fork(const struct plan *plan, bool source)
@@ -131,6 +160,7 @@ static int reap(pid_t pid)
 	case EXIT_HANGS:
 		return -ETIMEDOUT;
 	}
+	printf("# a VMM ended with status %#x\n", status);
 	return -EPROTO;
 }
 
@@ -142,6 +172,8 @@ static int storm(void)
 		.staging = MIB + MIB * rnd(2),
 		.src = &devices.dev[0],
 		.dst = &devices.dev[NR_DEVS],
+		.late = rnd(2),
+		.late_us = once_in(4) ? rnd(100000) : 0,
 	};
 	pid_t from, to;
 	int i, ret = 0;
