@@ -291,6 +291,7 @@ static void spoil(struct migmux_session *s, u64 received_before, int err)
 	for (i = 0; i < s->nr_channels; i++)
 		migmux_channel_shutdown(s->channels[i], SHUT_RDWR);
 	migmux_ioctl_last_error(s, &why);
+	/* no thread was created because the VMM is to stop: nobody shall see that number */
 	migmux_session_fail(s, err == -ERESTARTNOINTR ? -EINTR : err, VFIO_MIGMUX_INDEX_NONE,
 			    VFIO_MIGMUX_INDEX_NONE, "%s", (const char *)why.text);
 }
