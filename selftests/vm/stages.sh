@@ -20,14 +20,16 @@ stages_begin()
 # stage NAME CMD...: run it, show its output as subtests, add up its counts.
 stage()
 {
-	local name=$1 rc=0 from=$SECONDS p f s bad
+	local name=$1 rc=0 from=$SECONDS p f s bad out shown
 
 	shift
 	echo "# $name"
 	rm -f "${work:?}/counts"
-	# in braces: for a program alone it is its process that redirects, and $! is not set
-	{ "$@"; } > >(sed -u "/^ *not ok /w $work/bad"$'\n''s/^/    /') || rc=$?
-	wait $! || :
+	exec {out}> >(sed -u "/^ *not ok /w $work/bad"$'\n''s/^/    /')
+	shown=$!
+	"$@" >&"$out" || rc=$?
+	exec {out}>&-
+	wait "$shown" || :
 	p=0 f=0 s=0
 	[[ ! -r $work/counts ]] || read -r p f s <"$work/counts"
 	# A failure that no result line tells is one all the same.
