@@ -6,9 +6,20 @@
 # results there in the file counts, "passed failed skipped".
 #
 #	stages_begin 2; stage "first" CMD...; stage "second" CMD...; stages_end
+#
+# Those that take long can run beside each other, and are told in their order:
+#
+#	parts_begin 2 LANES FUNCTION; stage "first" part_told 0; stage "second" part_told 1
 
 stages_n=0 stages_passed=0 stages_failed=0 stages_skipped=0
 stages_bad=()
+lanes=
+
+# For who ends early.
+stages_cleanup()
+{
+	[[ -z $lanes ]] || kill "$lanes" 2>/dev/null || :
+}
 
 # stages_begin N: how many there will be.
 stages_begin()
@@ -20,16 +31,16 @@ stages_begin()
 # stage NAME CMD...: run it, show its output as subtests, add up its counts.
 stage()
 {
-	local name=$1 rc=0 from=$SECONDS p f s bad out shown
+	local name=$1 rc=0 from=$SECONDS p f s bad stage_fd stage_pid
 
 	shift
 	echo "# $name"
 	rm -f "${work:?}/counts"
-	exec {out}> >(sed -u "/^ *not ok /w $work/bad"$'\n''s/^/    /')
-	shown=$!
-	"$@" >&"$out" || rc=$?
-	exec {out}>&-
-	wait "$shown" || :
+	exec {stage_fd}> >(sed -u "/^ *not ok /w $work/bad"$'\n''s/^/    /')
+	stage_pid=$!
+	"$@" >&"$stage_fd" || rc=$?
+	exec {stage_fd}>&-
+	wait "$stage_pid" || :
 	p=0 f=0 s=0
 	[[ ! -r $work/counts ]] || read -r p f s <"$work/counts"
 	# A failure that no result line tells is one all the same.
@@ -43,6 +54,55 @@ stage()
 		echo "ok $stages_n $name"
 	fi
 	echo "# $((SECONDS - from)) s"
+}
+
+# parts_begin N LANES FUNCTION: run "FUNCTION 0" to "FUNCTION N-1", LANES at a time, each with a
+# $work of its own. Sets $lanes, a process whose end is the end of all of them.
+parts_begin()
+{
+	local i
+
+	for ((i = 0; i < $1; i++)); do
+		: >"$work/part$i.out"
+	done
+	lanes "$@" &
+	lanes=$!
+}
+
+lanes()
+{
+	local i
+
+	trap 'kill $(jobs -pr); exit 143' TERM
+	for ((i = 0; i < $2; i++)); do
+		lane "$1" "$3" &
+	done
+	wait
+}
+
+# What no other lane has taken.
+lane()
+{
+	local all=$work i
+
+	trap - TERM
+	for ((i = 0; i < $1; i++)); do
+		work=$all/part$i
+		mkdir "$work" 2>/dev/null || continue
+		"$2" "$i" >"$work.out" && echo 0 >"$work/rc" || echo $? >"$work/rc"
+		echo @over >>"$work.out"
+	done
+}
+
+# part_told I: pass on what it prints, and end as it does.
+part_told()
+{
+	local part=$work/part$1 rc=1
+
+	tail -n +1 -f --pid="$lanes" "$part.out" | sed -u '/^@over$/Q'
+	[[ ! -e $part/counts ]] || mv "$part/counts" "$work/"
+	[[ ! -e $part/rc ]] || rc=$(<"$part/rc")
+	return "$rc"
 }
 
 # stages_record NAME KERNEL [KEY VALUE]...: keep the results for "make trust-report".
