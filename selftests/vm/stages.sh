@@ -13,12 +13,12 @@
 
 stages_n=0 stages_passed=0 stages_failed=0 stages_skipped=0
 stages_bad=()
-lanes=
+lanes_pid=
 
 # For who ends early.
 stages_cleanup()
 {
-	[[ -z $lanes ]] || kill "$lanes" 2>/dev/null || :
+	[[ -z $lanes_pid ]] || kill "$lanes_pid" 2>/dev/null || :
 }
 
 # stages_begin N: how many there will be.
@@ -31,7 +31,7 @@ stages_begin()
 # stage NAME CMD...: run it, show its output as subtests, add up its counts.
 stage()
 {
-	local name=$1 rc=0 from=$SECONDS p f s bad stage_fd stage_pid
+	local name=$1 rc=0 from=$SECONDS p f s bad stage_fd stage_pid took=''
 
 	shift
 	echo "# $name"
@@ -53,11 +53,11 @@ stage()
 	else
 		echo "ok $stages_n $name"
 	fi
-	echo "# $((SECONDS - from)) s"
+	echo "# ${took:-$((SECONDS - from))} s"
 }
 
 # parts_begin N LANES FUNCTION: run "FUNCTION 0" to "FUNCTION N-1", LANES at a time, each with a
-# $work of its own. Sets $lanes, a process whose end is the end of all of them.
+# $work of its own. Sets $lanes_pid, a process whose end is the end of all of them.
 parts_begin()
 {
 	local i
@@ -66,7 +66,7 @@ parts_begin()
 		: >"$work/part$i.out"
 	done
 	lanes "$@" &
-	lanes=$!
+	lanes_pid=$!
 }
 
 lanes()
@@ -83,25 +83,27 @@ lanes()
 # What no other lane has taken.
 lane()
 {
-	local all=$work i
+	local all=$work i rc from
 
 	trap - TERM
 	for ((i = 0; i < $1; i++)); do
 		work=$all/part$i
 		mkdir "$work" 2>/dev/null || continue
-		"$2" "$i" >"$work.out" && echo 0 >"$work/rc" || echo $? >"$work/rc"
+		rc=0 from=$SECONDS
+		"$2" "$i" >"$work.out" || rc=$?
+		echo "$rc" $((SECONDS - from)) >"$work/rc"
 		echo @over >>"$work.out"
 	done
 }
 
-# part_told I: pass on what it prints, and end as it does.
+# part_told I: pass on what it prints, and end as it does. Tells stage how long it took.
 part_told()
 {
 	local part=$work/part$1 rc=1
 
-	tail -n +1 -f --pid="$lanes" "$part.out" | sed -u '/^@over$/Q'
+	tail -n +1 -f --pid="$lanes_pid" "$part.out" | sed -u '/^@over$/Q'
 	[[ ! -e $part/counts ]] || mv "$part/counts" "$work/"
-	[[ ! -e $part/rc ]] || rc=$(<"$part/rc")
+	[[ ! -e $part/rc ]] || read -r rc took <"$part/rc"
 	return "$rc"
 }
 
