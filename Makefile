@@ -148,14 +148,9 @@ check-short:
 
 # All failures that the debug kernel can inject into the module. FAULTS= names some of what
 # is swept; FAULT_STEP= and FAULT_SECONDS= take less of it (see faults.sh).
-check-faults: FAULT_STEP ?= 1
-check-faults: FAULT_SECONDS ?= 0
 check-faults:
 	+@$(submake) vm-tests KERNEL=debug
-	@$(VM)/run --kernel debug --timeout 7200 --env FAULTS="$(FAULTS)" \
-		--env FAULT_STEP=$(FAULT_STEP) --env FAULT_SECONDS=$(FAULT_SECONDS) \
-		--env FAULT_TRACE=$(FAULT_TRACE) \
-		--record check-faults faults.sh
+	@selftests/trust/faults
 
 # What of kernel/ has run in the debug kernel, in all runs since the sources changed last.
 coverage:

@@ -6,10 +6,10 @@
  * run, and without a failure the same works. Wants a kernel with fault injection; the
  * script looks for splats and leaks.
  *
- * FAULTS names some of the runs. FAULT_STEP takes every so manieth call only, from one on
- * that FAULT_START says or the clock; and with FAULT_SECONDS each sweep has its share of
- * that time, and says where it was when it was over. FAULT_TRACE=1 has the log tell of calls of
- * all tasks, too, from where they were made to fail.
+ * FAULTS names some of the runs, which --list lists. FAULT_STEP takes every so manieth call
+ * only, from one on that FAULT_START says or the clock; and with FAULT_SECONDS each sweep has
+ * its share of that time, and says where it was when it was over. FAULT_TRACE=1 has the log
+ * tell of calls of all tasks, too, from where they were made to fail.
  */
 #include <errno.h>
 #include <string.h>
@@ -203,14 +203,26 @@ static const struct run *run_at(size_t i)
 	return NULL;
 }
 
-int main(void)
+static int list(void)
+{
+	const struct run *run;
+	size_t i;
+
+	for (i = 0; (run = run_at(i)); i++)
+		puts(run->name);
+	return 0;
+}
+
+int main(int argc, char **argv)
 {
 	const __u64 seconds = env_number("FAULT_SECONDS", 0);
-	unsigned int failed = 0, left = 0;
+	unsigned int failed = 0, left = 0, n = 0;
 	const struct run *run;
 	size_t i;
 	int what, ret;
 
+	if (argc > 1 && !strcmp(argv[1], "--list"))
+		return list();
 	setlinebuf(stdout);
 	step = env_number("FAULT_STEP", 1) ?: 1;
 	start = env_number("FAULT_START", time(NULL) % step + 1) ?: 1;
@@ -225,18 +237,19 @@ int main(void)
 		printf("1..0 # SKIP this kernel injects no failures: %d\n", ret);
 		return 4;
 	}
-	for (i = 0; (run = run_at(i)); i++)
+	for (i = 0; (run = run_at(i)); i++) {
+		n += wanted(run->name);
 		for (what = 0; what < NR_INJECT; what++)
 			left += has_sweep(run, what);
-	printf("1..%zu\n# FAULT_STEP=%u FAULT_START=%u\n", i, step, start);
+	}
+	printf("1..%u\n# FAULT_STEP=%u FAULT_START=%u\n", n, step, start);
 	deadline = seconds ? now_ms() + 1000 * seconds : 0;
-	for (i = 0; (run = run_at(i)); i++) {
-		if (!wanted(run->name)) {
-			printf("ok %zu %s # SKIP not asked for\n", i + 1, run->name);
+	for (i = 0, n = 0; (run = run_at(i)); i++) {
+		if (!wanted(run->name))
 			continue;
-		}
+		n++;
 		if (run->has && !run->has()) {
-			printf("ok %zu %s # SKIP not here\n", i + 1, run->name);
+			printf("ok %u %s # SKIP not here\n", n, run->name);
 			continue;
 		}
 		ret = works(run);
@@ -244,7 +257,7 @@ int main(void)
 			if (has_sweep(run, what))
 				ret = sweep(run, what, left--);
 		failed += !!ret;
-		printf("%s %zu %s\n", ret ? "not ok" : "ok", i + 1, run->name);
+		printf("%s %u %s\n", ret ? "not ok" : "ok", n, run->name);
 	}
 	runs_end();
 	if (module_wait_unused())
