@@ -101,7 +101,9 @@ part_told()
 {
 	local part=$work/part$1 rc=1
 
-	tail -n +1 -f --pid="$lanes_pid" "$part.out" | sed -u '/^@over$/Q'
+	# waited for, and not run: a signal is heard
+	tail -n +1 -f --pid="$lanes_pid" "$part.out" | sed -u '/^@over$/Q' &
+	wait $!
 	[[ ! -e $part/counts ]] || mv "$part/counts" "$work/"
 	[[ ! -e $part/rc ]] || read -r rc took <"$part/rc"
 	return "$rc"
