@@ -147,7 +147,7 @@ check-short:
 	@selftests/trust/short
 
 # All failures that the debug kernel can inject into the module. FAULTS= names some of what
-# is swept; FAULT_STEP= and FAULT_SECONDS= take less of it (see faults.sh).
+# is swept; FAULT_STEP= and FAULT_SECONDS= take less of it (see trust/faults).
 check-faults:
 	+@$(submake) vm-tests KERNEL=debug
 	@selftests/trust/faults
