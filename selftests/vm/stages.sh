@@ -2,10 +2,10 @@
 # shellcheck shell=bash
 #
 # Several test programs as one KTAP document with a closing line: each is a stage, its
-# output the stage's subtests. $work is a directory; a program leaves the counts of its
-# results there in the file counts, "passed failed skipped".
+# output the stage's subtests. A program leaves the counts of its results in the file
+# $work/counts, "passed failed skipped".
 #
-#	stages_begin 2; stage "first" CMD...; stage "second" CMD...; stages_end
+#	stages_work; stages_begin 2; stage "first" CMD...; stage "second" CMD...; stages_end
 #
 # Those that take long can run beside each other, and are told in their order:
 #
@@ -15,10 +15,19 @@ stages_n=0 stages_passed=0 stages_failed=0 stages_skipped=0
 stages_bad=()
 lanes_pid=
 
-# For who ends early.
+# $work becomes a directory that ends with the script, as do its lanes.
+stages_work()
+{
+	work=$(mktemp -d "${TMPDIR:-/tmp}/migmux-${0##*/}.XXXXXX")
+	trap stages_cleanup EXIT
+	trap 'exit 130' INT
+	trap 'exit 143' TERM HUP
+}
+
 stages_cleanup()
 {
 	[[ -z $lanes_pid ]] || kill "$lanes_pid" 2>/dev/null || :
+	rm -rf "$work"
 }
 
 # stages_begin N: how many there will be.
