@@ -47,8 +47,8 @@ leaks_arm()
 }
 
 # leaks_rmmod MODULE...: unload them. Of what that itself ends (sets, links, hooks, and staging
-# that a socket still sends) the trace says no more, and it is kmemleak's to find; nothing else
-# is left by then, for it holds the module.
+# that a socket still sends, with its session) the trace says no more, and it is kmemleak's to
+# find; nothing else is left by then, for it holds the module.
 leaks_rmmod()
 {
 	local users='' rc=0 kept
@@ -105,10 +105,11 @@ objects_alive()
 	trace_alive
 }
 
-# The same of what holds the module.
+# The same of what holds the module: sessions, but those for which a socket still sends, and which
+# have their staging as well.
 sessions_balance()
 {
-	trace_alive set member hook channel staging
+	trace_alive | grep -q '^staging ' || trace_alive set member hook channel staging
 }
 
 # trace_alive [KIND...]: those of no such kind that were made since the module was loaded.

@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# vm: --hosts 2 --devices 8 --timeout 600
+# vm: --hosts 2 --devices 8 --timeout 900
 #
 # From one host to another by TCP: every set of devices and channels with every size of
 # guest/cases.sh, and every size with pre-copy.
