@@ -200,7 +200,7 @@ check "no vmalloc area stays" grown vmalloc $((leak / 4))
 # Pages of their own are what staging is made of: a frame is 1 MiB. The rest of the host takes up
 # to 60 KiB a cycle, or 150 in a debug kernel: files in memory, logs, per-CPU lists.
 check "no memory is lost" memory_stays 524288
-diag "memory that could be had after $WARM and after $CYCLES cycles: $(cat /tmp/{warm,end}.memory | xargs) kB"
+diag "memory to be had after $WARM and $CYCLES cycles: $(cat /tmp/{warm,end}.memory | xargs) kB"
 for step in "${!SPENT[@]}"; do
 	diag "$step: $((SPENT[$step] / CYCLES / 1000)) ms a cycle"
 done
