@@ -136,16 +136,13 @@ static int admit(struct buffer *b, bool nonblock)
 {
 	struct migmux_session *s = b->s;
 	int err = -EAGAIN;
-	u64 since;
 
 	if (taken(b, &err) || nonblock)
 		return err;
-	since = ktime_get_ns();
+	migmux_report_wait_begin(s->report, b->dev->report, MIGMUX_WAIT_STAGING);
 	if (wait_event_interruptible(s->buffer_wq, taken(b, &err)))
 		err = -EINTR;
-	spin_lock(&s->report->lock);
-	b->dev->report->t.stall_staging_ns += ktime_get_ns() - since;
-	spin_unlock(&s->report->lock);
+	migmux_report_wait_end(s->report, b->dev->report, MIGMUX_WAIT_STAGING);
 	return err;
 }
 

@@ -101,8 +101,8 @@ enum migmux_channel_flags {
  * @floor: lowest index that may come next, see migmux_gather_rise(); the mover's
  * @rx: what the mover expects next; the mover's
  * @have: bytes of @buf filled (or sent); the mover's
- * @stalled: since when it waits for staging memory, 0 if not; session's lock
- * @blocked: source: since when its socket is full, 0 if not; the mover's
+ * @stalled: it waits for staging memory; session's lock
+ * @blocked: source: its socket is full with @frame; the mover's
  * @send_error: source: sending broke, but a verdict may still come; the mover's
  * @head: destination: what the current frame's header says; the mover's
  * @acks: destination: devices whose data is to be acknowledged here, by index; session's
@@ -152,8 +152,8 @@ struct migmux_channel {
 	u32 floor;
 	enum migmux_rx_state rx;
 	u32 have;
-	u64 stalled;
-	u64 blocked;
+	bool stalled;
+	bool blocked;
 	int send_error;
 	struct migmux_wire_head head;
 	u64 acks;

@@ -317,29 +317,25 @@ void migmux_device_first_frame(struct migmux_device *dev, u32 nr_channels, bool 
 /**
  * migmux_device_stall_locked() - measure how long a device's mover waits
  * @dev: the device
- * @since: since when, of @dev; 0 if it does not
- * @stall_ns: the sum, of @dev's timeline
+ * @wait: for what
  * @waits: does it now? The first look that finds so is the beginning
  *
- * Context: the session's lock is held, so that whoever ends the wait, and then looks at
- * *@since, sees who waits.
+ * Context: the session's lock is held, so that whoever ends the wait, and then looks,
+ * sees who waits.
  */
-void migmux_device_stall_locked(struct migmux_device *dev, u64 *since, u64 *stall_ns,
-				bool waits)
+void migmux_device_stall_locked(struct migmux_device *dev, enum migmux_wait wait, bool waits)
 	__must_hold(&dev->session->lock)
 {
 	struct migmux_report *r = dev->session->report;
 
 	lockdep_assert_held(&dev->session->lock);
-	if (waits) {
-		if (!*since)
-			WRITE_ONCE(*since, ktime_get_ns());
-	} else if (*since) {
-		spin_lock(&r->lock);
-		*stall_ns += ktime_get_ns() - *since;
-		spin_unlock(&r->lock);
-		WRITE_ONCE(*since, 0);
-	}
+	if (waits == dev->stalled[wait])
+		return;
+	if (waits)
+		migmux_report_wait_begin(r, dev->report, wait);
+	else
+		migmux_report_wait_end(r, dev->report, wait);
+	WRITE_ONCE(dev->stalled[wait], waits);
 }
 
 /**

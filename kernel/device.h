@@ -70,10 +70,9 @@ struct migmux_session;
  * @frame: destination: the frame that is being written; the feed's, session's lock to
  *	change the pointer
  * @offset: bytes of it that are written; the feed's
- * @stalled_staging: since when the pump waits for memory, or the feed with a spilled
- *	frame, 0 if not; session's lock to change it. Who has freed memory reads it after
- *	that, without
- * @stalled_wire: since when the feed waits for a frame, 0 if not; session's lock
+ * @stalled: for what the pump or feed waits, by enum migmux_wait: for memory the pump,
+ *	and the feed with a spilled frame; for a frame the feed. Session's lock to change
+ *	it. Who has freed memory reads it after that, without
  * @config_frame: the last frame, with the VMM's blob; session's lock until it is
  *	queued or received
  * @config_done: source: the blob is on its way; destination: it has come;
@@ -120,8 +119,7 @@ struct migmux_device {
 	u32 held;
 	struct migmux_frame *frame;
 	size_t offset;
-	u64 stalled_staging;
-	u64 stalled_wire;
+	bool stalled[MIGMUX_NR_WAITS];
 	struct migmux_frame config_frame;
 	bool config_done;
 };
@@ -137,7 +135,7 @@ void migmux_device_first_frame(struct migmux_device *dev, u32 nr_channels, bool 
 bool migmux_device_sent_locked(struct migmux_device *dev, bool *all);
 void migmux_device_sent_tell(struct migmux_device *dev, bool all);
 void migmux_device_stopped_frame(struct migmux_device *dev);
-void migmux_device_stall_locked(struct migmux_device *dev, u64 *since, u64 *stall_ns,
+void migmux_device_stall_locked(struct migmux_device *dev, enum migmux_wait wait,
 				bool waits);
 void migmux_device_set_error(struct migmux_device *dev, int err);
 void migmux_device_set_data_file(struct migmux_device *dev, struct file *file);

@@ -60,6 +60,7 @@ void migmux_session_fail(struct migmux_session *s, int error, u32 device,
 	vscnprintf(text, sizeof(text), fmt, args);
 	va_end(args);
 	spin_lock(&r->lock);
+	migmux_report_settle_locked(r);
 	r->failed = true;
 	r->error = -error;
 	r->error_device = device;

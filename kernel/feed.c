@@ -27,10 +27,8 @@ static struct migmux_device *to_device(struct migmux_mover *mover)
 static void note_wait(struct migmux_device *dev, bool waits)
 	__must_hold(&dev->session->lock)
 {
-	struct vfio_migmux_timeline_device *t = &dev->report->t;
-
-	if (!waits || t->first_byte_ns)
-		migmux_device_stall_locked(dev, &dev->stalled_wire, &t->stall_wire_ns, waits);
+	if (!waits || dev->report->t.first_byte_ns)
+		migmux_device_stall_locked(dev, MIGMUX_WAIT_WIRE, waits);
 }
 
 /* For a place in the staging, which a spilled frame takes when its turn comes? */
@@ -39,8 +37,7 @@ static bool waits_for_place(struct migmux_device *dev)
 {
 	const bool waits = !dev->frame && migmux_spill_waits_locked(dev);
 
-	migmux_device_stall_locked(dev, &dev->stalled_staging,
-				   &dev->report->t.stall_staging_ns, waits);
+	migmux_device_stall_locked(dev, MIGMUX_WAIT_STAGING, waits);
 	return waits;
 }
 

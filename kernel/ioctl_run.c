@@ -251,6 +251,7 @@ long migmux_ioctl_timeline(struct migmux_session *s, void *args)
 	struct vfio_migmux_timeline_device *copy;
 	struct migmux_report *r = s->report;
 	u32 i, n = 0;
+	u64 now;
 	int err;
 
 	if (timeline->device_size > PAGE_SIZE ||
@@ -261,6 +262,7 @@ long migmux_ioctl_timeline(struct migmux_session *s, void *args)
 	if (!copy)
 		return -ENOMEM;
 	spin_lock(&r->lock);
+	now = ktime_get_ns();
 	timeline->session = r->id;
 	timeline->milestones = r->milestones;
 	BUILD_BUG_ON(sizeof(timeline->milestone_ns) != sizeof(r->milestone_ns));
@@ -269,7 +271,7 @@ long migmux_ioctl_timeline(struct migmux_session *s, void *args)
 	timeline->spill_peak = r->spill_peak;
 	for (i = 0; i < r->nr_devices; i++)
 		if (!r->devices[i]->removed)
-			copy[n++] = r->devices[i]->t;
+			migmux_report_device_show(r->devices[i], now, &copy[n++]);
 	spin_unlock(&r->lock);
 	err = put_timeline(timeline, copy, n);
 	kvfree(copy);

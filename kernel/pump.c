@@ -40,8 +40,7 @@ static bool memory_ready(struct migmux_device *dev)
 	struct migmux_session *s = dev->session;
 	const bool ok = may_take(dev) || (migmux_splice_reclaim(s) && may_take(dev));
 
-	migmux_device_stall_locked(dev, &dev->stalled_staging,
-				   &dev->report->t.stall_staging_ns, !ok);
+	migmux_device_stall_locked(dev, MIGMUX_WAIT_STAGING, !ok);
 	return ok;
 }
 

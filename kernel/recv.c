@@ -94,6 +94,27 @@ static bool stuck(struct migmux_session *s)
 	return true;
 }
 
+/**
+ * migmux_recv_stall_locked() - measure how long a channel's frame waits for staging memory
+ * @ch: a channel of the destination
+ * @waits: does it now? The first look that finds so is the beginning
+ *
+ * Context: the session's lock is held. The channel's mover.
+ */
+void migmux_recv_stall_locked(struct migmux_channel *ch, bool waits)
+{
+	struct migmux_report *r = ch->session->report;
+
+	lockdep_assert_held(&ch->session->lock);
+	if (waits == ch->stalled)
+		return;
+	if (waits)
+		migmux_report_wait_begin(r, ch->carries->report, MIGMUX_WAIT_STAGING);
+	else
+		migmux_report_wait_end(r, ch->carries->report, MIGMUX_WAIT_STAGING);
+	WRITE_ONCE(ch->stalled, waits);
+}
+
 /* Also when it is in vain to wait: step_admit() tells. */
 static bool ready_admit(struct migmux_channel *ch)
 {
@@ -102,8 +123,8 @@ static bool ready_admit(struct migmux_channel *ch)
 
 	spin_lock(&s->lock);
 	ok = admitted(ch) || migmux_spill_due_locked(ch);
-	if (!ok && !ch->stalled)
-		ch->stalled = ktime_get_ns();
+	if (!ok)
+		migmux_recv_stall_locked(ch, true);
 	ok |= stuck(s);
 	spin_unlock(&s->lock);
 	return ok;
@@ -404,7 +425,6 @@ static void step_admit(struct migmux_channel *ch)
 	struct migmux_wire_fault fault = { };
 	struct migmux_frame *frame = NULL;
 	bool spill = false, in_vain;
-	u64 waited = 0;
 	int err = 0;
 
 	spin_lock(&s->lock);
@@ -414,9 +434,7 @@ static void step_admit(struct migmux_channel *ch)
 	else
 		spill = migmux_spill_due_locked(ch);
 	if (frame) {
-		if (ch->stalled)
-			waited = ktime_get_ns() - ch->stalled;
-		ch->stalled = 0;
+		migmux_recv_stall_locked(ch, false);
 		err = migmux_gather_claim(&ch->carries->gather, &frame->gather,
 					  ch->head.idx, false, &fault);
 		if (err)
@@ -432,11 +450,6 @@ static void step_admit(struct migmux_channel *ch)
 	if (err) {
 		refuse(ch, &fault);
 		return;
-	}
-	if (waited) {
-		spin_lock(&s->report->lock);
-		ch->carries->report->t.stall_staging_ns += waited;
-		spin_unlock(&s->report->lock);
 	}
 	accept_data(ch, frame);
 }

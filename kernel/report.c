@@ -98,6 +98,7 @@ void migmux_report_close(struct net *net, struct migmux_report *report)
 
 	spin_lock(&list->lock);
 	spin_lock(&report->lock);
+	migmux_report_settle_locked(report);
 	report->closed = true;
 	spin_unlock(&report->lock);
 	list_add_tail(&report->closed_node, &list->closed);
@@ -253,6 +254,91 @@ void migmux_report_span_end(struct migmux_report *report, u32 device,
 	spin_unlock(&report->lock);
 }
 
+static u64 *wait_sum(struct vfio_migmux_timeline_device *t, enum migmux_wait wait)
+{
+	return wait == MIGMUX_WAIT_WIRE ? &t->stall_wire_ns : &t->stall_staging_ns;
+}
+
+/**
+ * migmux_report_wait_begin() - the path of a device's state begins to wait
+ * @report: the report
+ * @dev: the device, of @report
+ * @wait: for what. Several may wait at once: their times add up
+ *
+ * Each is followed by migmux_report_wait_end(), unless the session fails or ends.
+ *
+ * Context: any but softirq and irq.
+ */
+void migmux_report_wait_begin(struct migmux_report *report, struct migmux_report_device *dev,
+			      enum migmux_wait wait)
+{
+	spin_lock(&report->lock);
+	if (!report->failed && !report->closed) {
+		dev->waiting[wait]++;
+		*wait_sum(&dev->t, wait) -= ktime_get_ns();
+	}
+	spin_unlock(&report->lock);
+}
+
+/**
+ * migmux_report_wait_end() - it goes on
+ * @report: the report
+ * @dev: the device, of @report
+ * @wait: for what it has waited
+ *
+ * Context: any but softirq and irq.
+ */
+void migmux_report_wait_end(struct migmux_report *report, struct migmux_report_device *dev,
+			    enum migmux_wait wait)
+{
+	spin_lock(&report->lock);
+	if (!report->failed && !report->closed) {
+		dev->waiting[wait]--;
+		*wait_sum(&dev->t, wait) += ktime_get_ns();
+	}
+	spin_unlock(&report->lock);
+}
+
+/**
+ * migmux_report_device_show() - a device's timeline, with the waits that go on
+ * @dev: the device
+ * @now: ktime_get_ns(), taken under the report's lock
+ * @shown: the timeline
+ *
+ * Context: the report's lock is held.
+ */
+void migmux_report_device_show(const struct migmux_report_device *dev, u64 now,
+			       struct vfio_migmux_timeline_device *shown)
+{
+	u32 i;
+
+	*shown = dev->t;
+	for (i = 0; i < MIGMUX_NR_WAITS; i++)
+		*wait_sum(shown, i) += dev->waiting[i] * now;
+}
+
+/**
+ * migmux_report_settle_locked() - no wait counts beyond this instant
+ * @report: the report of a session that fails or is closed, before it says so
+ *
+ * Context: the report's lock is held.
+ */
+void migmux_report_settle_locked(struct migmux_report *report)
+{
+	const u64 now = ktime_get_ns();
+	struct migmux_report_device *dev;
+	u32 i;
+
+	lockdep_assert_held(&report->lock);
+	if (report->failed || report->closed)
+		return;
+	for (i = 0; i < report->nr_devices; i++) {
+		dev = report->devices[i];
+		migmux_report_device_show(dev, now, &dev->t);
+		memset(dev->waiting, 0, sizeof(dev->waiting));
+	}
+}
+
 /**
  * migmux_report_copy() - copy a report for showing it
  * @report: the report
@@ -268,6 +354,7 @@ struct migmux_report_copy *migmux_report_copy(struct migmux_report *report)
 {
 	struct migmux_report_copy *copy;
 	u32 i, n;
+	u64 now;
 
 	n = READ_ONCE(report->nr_devices);
 	copy = kvmalloc(struct_size(copy, devices, n), GFP_KERNEL);
@@ -276,8 +363,11 @@ struct migmux_report_copy *migmux_report_copy(struct migmux_report *report)
 
 	spin_lock(&report->lock);
 	copy->r = *report;
-	for (i = 0; i < n; i++)
+	now = ktime_get_ns();
+	for (i = 0; i < n; i++) {
 		copy->devices[i] = *report->devices[i];
+		migmux_report_device_show(report->devices[i], now, &copy->devices[i].t);
+	}
 	spin_unlock(&report->lock);
 	copy->r.nr_devices = n;
 	return copy;

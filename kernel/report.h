@@ -20,6 +20,13 @@ struct net;
 #define MIGMUX_MAX_DEVICES	64
 /* Channels that a session or a link can hold: the wire's channel id is a u8. */
 #define MIGMUX_MAX_CHANNELS	255
+/* For what the path of a device's state can wait. */
+enum migmux_wait {
+	MIGMUX_WAIT_STAGING,
+	MIGMUX_WAIT_WIRE,
+	MIGMUX_NR_WAITS
+};
+
 /* Records of closed sessions that a network namespace keeps. */
 #define MIGMUX_MAX_RECORDS	32
 
@@ -32,7 +39,9 @@ struct net;
  * @has_method: it has had a data file
  * @method: how that is read, or written
  * @removed: VFIO_MIGMUX_DEVICE_REMOVE took it out; not shown any more
- * @t: its timeline, in the form in which ioctl and netlink show it
+ * @waiting: who waits for staging memory, and for the wire, now; the report's lock
+ * @t: its timeline, in the form in which ioctl and netlink show it. While somebody waits,
+ *	the sum of that kind lacks what migmux_report_device_show() adds
  */
 struct migmux_report_device {
 	char handle[VFIO_MIGMUX_HANDLE_MAX + 1];
@@ -42,6 +51,7 @@ struct migmux_report_device {
 	bool has_method;
 	enum vfio_migmux_read_method method;
 	bool removed;
+	u32 waiting[MIGMUX_NR_WAITS];
 	struct vfio_migmux_timeline_device t;
 };
 
@@ -139,6 +149,13 @@ migmux_report_device_add(struct migmux_report *report, const char *handle,
 			 const char *idstr, u32 instance_id, u32 weight);
 void migmux_report_span_start(struct migmux_report *report, u32 device,
 			      enum vfio_migmux_phase phase);
+void migmux_report_wait_begin(struct migmux_report *report, struct migmux_report_device *dev,
+			      enum migmux_wait wait);
+void migmux_report_wait_end(struct migmux_report *report, struct migmux_report_device *dev,
+			    enum migmux_wait wait);
+void migmux_report_settle_locked(struct migmux_report *report);
+void migmux_report_device_show(const struct migmux_report_device *dev, u64 now,
+			       struct vfio_migmux_timeline_device *shown);
 void migmux_report_span_end(struct migmux_report *report, u32 device,
 			    enum vfio_migmux_phase phase);
 

@@ -108,16 +108,13 @@ static bool ready(struct migmux_mover *mover)
 static void note_block(struct migmux_channel *ch, const struct migmux_frame *frame,
 		       bool blocked)
 {
-	const u64 now = ktime_get_ns();
+	struct migmux_report *r = ch->session->report;
 
 	if (blocked && !ch->blocked)
-		ch->blocked = now;
-	if (blocked || !ch->blocked)
-		return;
-	spin_lock(&ch->session->report->lock);
-	frame->device->report->t.stall_wire_ns += now - ch->blocked;
-	spin_unlock(&ch->session->report->lock);
-	ch->blocked = 0;
+		migmux_report_wait_begin(r, frame->device->report, MIGMUX_WAIT_WIRE);
+	if (!blocked && ch->blocked)
+		migmux_report_wait_end(r, frame->device->report, MIGMUX_WAIT_WIRE);
+	ch->blocked = blocked;
 }
 
 /*

@@ -243,7 +243,7 @@ void migmux_session_wake_stalled(struct migmux_session *s)
 	u32 i;
 
 	migmux_session_for_each_device(s, dev, i)
-		if (READ_ONCE(dev->stalled_staging))
+		if (READ_ONCE(dev->stalled[MIGMUX_WAIT_STAGING]))
 			migmux_mover_wake(&dev->mover);
 	if (s->role == VFIO_MIGMUX_ROLE_SOURCE)
 		return;

@@ -17,6 +17,7 @@
 #include "channel.h"
 #include "device.h"
 #include "limit.h"
+#include "recv.h"
 #include "session.h"
 #include "spill.h"
 #include "staging.h"
@@ -145,7 +146,7 @@ int migmux_spill_take(struct migmux_channel *ch, struct migmux_frame **spilled,
 		err = migmux_gather_claim(&ch->carries->gather, &frame->gather,
 					  ch->head.idx, false, fault);
 	if (!err) {
-		ch->stalled = 0;
+		migmux_recv_stall_locked(ch, false);
 		s->spilled += ch->head.bytes;
 		spin_lock(&s->report->lock);
 		s->report->spill_peak = max(s->report->spill_peak, s->spilled);

@@ -95,8 +95,8 @@ static void reset_channel(struct migmux_session *s, struct migmux_channel *ch)
 	ch->offset = 0;
 	ch->floor = 0;
 	ch->have = 0;
-	ch->stalled = 0;
-	ch->blocked = 0;
+	ch->stalled = false;
+	ch->blocked = false;
 	ch->send_error = 0;
 	ch->acks = 0;
 	ch->asked = false;

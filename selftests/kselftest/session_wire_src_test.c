@@ -374,10 +374,18 @@ TEST_F(source, never_reads)
 	check_failed(_metadata, VMM, ECANCELED, "aborted", NO_INDEX, NO_INDEX);
 }
 
-/* A device whose channel is stuck does not keep the others from what they need. */
+static __u64 stalled(const struct timeline *t)
+{
+	return t->dev[0].stall_staging_ns + t->dev[0].stall_wire_ns;
+}
+
+/*
+ * A device whose channel is stuck does not keep the others from what they need. How long
+ * it has waited is seen while it waits, not only when that is over.
+ */
 TEST_F(source, never_reads_of_one)
 {
-	struct timeline t;
+	struct timeline t, later;
 
 	ASSERT_EQ(0, attr_write_num(VMM->dev[0].addr, "state_size", 32 * MIB));
 	ASSERT_EQ(0, attr_write_num(VMM->dev[1].addr, "state_size", 16 * MIB));
@@ -388,9 +396,17 @@ TEST_F(source, never_reads_of_one)
 	ASSERT_EQ(0, session_timeline(VMM->fd, &t));
 	EXPECT_LE(16 * MIB, t.dev[1].bytes);
 	EXPECT_GT(32 * MIB, t.dev[0].bytes);
-	EXPECT_LT(0, t.dev[0].stall_staging_ns + t.dev[0].stall_wire_ns);
+	EXPECT_LT(0, stalled(&t));
+	usleep(50000);
+	ASSERT_EQ(0, session_timeline(VMM->fd, &later));
+	EXPECT_LE(stalled(&t) + 50000000, stalled(&later));
 	EXPECT_EQ(0, session_abort(VMM->fd, RUNNING));
 	check_failed(_metadata, VMM, ECANCELED, "aborted", NO_INDEX, NO_INDEX);
+	ASSERT_EQ(0, session_timeline(VMM->fd, &t));
+	EXPECT_LE(stalled(&later), stalled(&t));
+	usleep(1000);
+	ASSERT_EQ(0, session_timeline(VMM->fd, &later));
+	EXPECT_EQ(stalled(&t), stalled(&later));
 }
 
 TEST_F(source, never_answers)

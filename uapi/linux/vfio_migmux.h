@@ -594,6 +594,8 @@ struct vfio_migmux_span {
  *	over the device's channels; destination: time that the device waited for the
  *	next frame to arrive
  * @phases: spans by enum vfio_migmux_phase
+ *
+ * A wait for staging memory or for the wire that still goes on counts in its sum.
  */
 struct vfio_migmux_timeline_device {
 	__u32 index;
