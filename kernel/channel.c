@@ -266,17 +266,42 @@ void migmux_channel_try(struct migmux_channel *ch, enum migmux_channel_flags fla
  * peer will acknowledge: then the mover tries again, a tick later or when it is woken.
  *
  * Context: the channel's mover, or nobody else uses it. Sleeps.
+ * Return: true if there was room all the time, and nobody said so.
  */
-void migmux_channel_refused(struct migmux_channel *ch)
+bool migmux_channel_refused(struct migmux_channel *ch)
 {
 	if (!(vfs_poll(ch->file, NULL) & EPOLLOUT))
-		return;
+		return false;
 	set_current_state(TASK_INTERRUPTIBLE);
 	/* room that came just now has set it, and woken us before we slept */
 	if (!test_bit(MIGMUX_CHANNEL_WRITABLE, &ch->flags))
 		schedule_timeout(1);
 	__set_current_state(TASK_RUNNING);
-	set_bit(MIGMUX_CHANNEL_WRITABLE, &ch->flags);
+	return !test_and_set_bit(MIGMUX_CHANNEL_WRITABLE, &ch->flags);
+}
+
+/**
+ * migmux_channel_flush() - see to it that what the socket took cannot be lost in it
+ * @ch: the channel
+ *
+ * TLS holds what TCP did not take, until TCP says that there is room. After want of memory
+ * TCP may never say so: see migmux_channel_refused().
+ *
+ * Context: the channel's mover, or nobody else uses it. Sleeps.
+ * Return: 1 when TCP has it all, and without TLS; 0 if not yet: the mover is woken, or may try
+ * at once; or the error that keeps it there.
+ */
+int migmux_channel_flush(struct migmux_channel *ch)
+{
+	int ret;
+
+	migmux_channel_try(ch, MIGMUX_CHANNEL_WRITABLE);
+	ret = migmux_tls_flushed(ch->sock);
+	if (ret > 0)
+		set_bit(MIGMUX_CHANNEL_WRITABLE, &ch->flags);
+	else if (!ret && migmux_channel_refused(ch))
+		migmux_tls_push(ch->sock);
+	return ret;
 }
 
 /**
@@ -341,17 +366,8 @@ int migmux_channel_recv(struct migmux_channel *ch, void *buf, u32 size)
 	return 1;
 }
 
-/**
- * migmux_channel_reply() - go on sending a record that is no frame
- * @ch: the channel; its mover calls, or nobody else uses it
- * @buf: the record
- * @size: its size; &migmux_channel.have bytes went out before
- *
- * Context: sleeps, does not wait for the socket.
- * Return: 1 when all is sent (&migmux_channel.have is 0 again), -EAGAIN when the
- * socket is full, or its error.
- */
-int migmux_channel_reply(struct migmux_channel *ch, const void *buf, u32 size)
+/* More bytes of it into the socket: 0, or an error. */
+static int reply_some(struct migmux_channel *ch, const void *buf, u32 size)
 {
 	struct msghdr msg = { .msg_flags = MSG_DONTWAIT | MSG_NOSIGNAL };
 	struct kvec vec = {
@@ -372,8 +388,29 @@ int migmux_channel_reply(struct migmux_channel *ch, const void *buf, u32 size)
 		return -EAGAIN;
 	atomic64_add(ret, &ch->sent);
 	ch->have += ret;
+	return 0;
+}
+
+/**
+ * migmux_channel_reply() - go on sending a record that is no frame
+ * @ch: the channel; its mover calls, or nobody else uses it
+ * @buf: the record
+ * @size: its size; &migmux_channel.have bytes went out before
+ *
+ * Context: sleeps, does not wait for the socket.
+ * Return: 1 when all is sent (&migmux_channel.have is 0 again), -EAGAIN when the
+ * socket is full, or its error.
+ */
+int migmux_channel_reply(struct migmux_channel *ch, const void *buf, u32 size)
+{
+	int ret = 1;
+
 	if (ch->have < size)
-		return -EAGAIN;
+		ret = reply_some(ch, buf, size);
+	if (ch->have == size)
+		ret = migmux_channel_flush(ch);
+	if (ret <= 0)
+		return ret ?: -EAGAIN;
 	ch->have = 0;
 	return 1;
 }

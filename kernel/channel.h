@@ -188,7 +188,8 @@ int migmux_channel_start(struct migmux_channel *ch,
 void migmux_channel_stop(struct migmux_channel *ch);
 void migmux_channel_shutdown(struct migmux_channel *ch, enum sock_shutdown_cmd how);
 void migmux_channel_try(struct migmux_channel *ch, enum migmux_channel_flags flag);
-void migmux_channel_refused(struct migmux_channel *ch);
+bool migmux_channel_refused(struct migmux_channel *ch);
+int migmux_channel_flush(struct migmux_channel *ch);
 bool migmux_channel_await(struct migmux_channel *ch, u32 bytes);
 int migmux_channel_recv(struct migmux_channel *ch, void *buf, u32 size);
 int migmux_channel_reply(struct migmux_channel *ch, const void *buf, u32 size);

@@ -231,18 +231,6 @@ static ssize_t send_some(struct migmux_channel *ch)
 	return n;
 }
 
-/* The whole frame was taken; it is sent when it cannot be lost in the socket. */
-static int flush(struct migmux_channel *ch)
-{
-	int ret;
-
-	migmux_channel_try(ch, MIGMUX_CHANNEL_WRITABLE);
-	ret = migmux_tls_flushed(ch->sock);
-	if (ret > 0)
-		set_bit(MIGMUX_CHANNEL_WRITABLE, &ch->flags);
-	return ret;
-}
-
 static void send_frame(struct migmux_channel *ch)
 {
 	struct migmux_frame *frame;
@@ -259,8 +247,9 @@ static void send_frame(struct migmux_channel *ch)
 	size = sizeof(frame->header) + frame->bytes;
 	if (ch->offset < size)
 		n = send_some(ch);
+	/* what was taken is sent when it cannot be lost in the socket */
 	if (ch->offset == size)
-		n = flush(ch);
+		n = migmux_channel_flush(ch);
 	if (n < 0) {
 		broken(ch, n);
 		return;

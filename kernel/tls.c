@@ -130,6 +130,24 @@ int migmux_tls_flushed(struct socket *sock)
 	return flushed ? 1 : ret;
 }
 
+/**
+ * migmux_tls_push() - have TLS give TCP what it holds
+ * @sock: a socket that is not flushed, though TCP has room
+ *
+ * TLS tries again when TCP says that there is room, which after want of memory nobody does
+ * unless something is on its way. So we say it.
+ *
+ * Context: sleeps.
+ */
+void migmux_tls_push(struct socket *sock)
+{
+	struct sock *sk = sock->sk;
+
+	lock_sock(sk);
+	sk->sk_write_space(sk);
+	release_sock(sk);
+}
+
 static void explain(struct migmux_channel *ch, const char *fmt, ...) __printf(2, 3);
 
 static void explain(struct migmux_channel *ch, const char *fmt, ...)

@@ -24,6 +24,7 @@ struct migmux_tls_info {
 struct migmux_tls_info migmux_tls_info(struct socket *sock);
 bool migmux_tls_can_splice(struct socket *sock);
 int migmux_tls_flushed(struct socket *sock);
+void migmux_tls_push(struct socket *sock);
 int migmux_tls_recv(struct migmux_channel *ch, struct msghdr *msg);
 void migmux_tls_bye(struct migmux_channel *ch);
 

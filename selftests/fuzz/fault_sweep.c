@@ -80,6 +80,7 @@ static int recount(const struct run *run, enum inject what, unsigned int n)
  */
 static int attempt(const struct run *run, enum inject what, unsigned int n, int *err, bool *done)
 {
+	bool came;
 	int again, ret;
 
 	for (again = 1;; again--) {
@@ -92,12 +93,15 @@ static int attempt(const struct run *run, enum inject what, unsigned int n, int 
 			break;
 		run->undo();
 		ret = recount(run, what, n);
-		if (ret || !again || !inject_done(what))
-			break;
+		came = inject_done(what);
 		inject_disarm(what);
+		/* it may have come while a run was undone */
+		run->undo();
+		if (ret || !again || !came)
+			return ret;
 	}
 	inject_disarm(what);
-	return ret;
+	return 0;
 }
 
 /* One run with the @n-th call failing. */
