@@ -318,8 +318,10 @@ static struct vfio_migmux_dma_range some_range(struct run *r)
 	};
 }
 
-static __u32 some_ranges(struct run *r, struct vfio_migmux_dma_range *ranges, __u32 max)
+/* In the area, for the module writes to as many as a spoiled argument says. */
+static __u32 some_ranges(struct run *r, __u32 max)
 {
+	struct vfio_migmux_dma_range *ranges = (void *)area;
 	__u32 i, n = below(r, max + 1);
 
 	for (i = 0; i < n; i++)
@@ -329,14 +331,13 @@ static __u32 some_ranges(struct run *r, struct vfio_migmux_dma_range *ranges, __
 
 static void step_dma_map(struct run *r)
 {
-	struct vfio_migmux_dma_range ranges[4];
 	struct vfio_migmux_dma_map arg = {
 		.target_fd = below(r, 8) ? devices.container : some_fd(r),
 		.space = below(r, 16) ? 0 : some_u32(r),
 		.piece = below(r, 4) ? 0 : PIECE,
-		.nr_ranges = some_ranges(r, ranges, 4),
-		.range_size = below(r, 16) ? sizeof(ranges[0]) : some_u32(r),
-		.ranges = below(r, 8) ? (__u64)(unsigned long)ranges : some_address(r, page),
+		.nr_ranges = some_ranges(r, 4),
+		.range_size = below(r, 16) ? sizeof(struct vfio_migmux_dma_range) : some_u32(r),
+		.ranges = below(r, 8) ? (__u64)(unsigned long)area : some_address(r, page),
 	};
 
 	call(r, VFIO_MIGMUX_DMA_MAP, &arg, sizeof(arg));
@@ -344,18 +345,17 @@ static void step_dma_map(struct run *r)
 
 static void step_dma_unmap(struct run *r)
 {
-	struct vfio_migmux_dma_range ranges[2];
 	struct vfio_migmux_dma_unmap arg = {
 		.flags = below(r, 2) ? 0 : below(r, 4),
 		.target = below(r, 2),
-		.range_size = sizeof(ranges[0]),
-		.ranges = (__u64)(unsigned long)ranges,
+		.range_size = sizeof(struct vfio_migmux_dma_range),
+		.ranges = (__u64)(unsigned long)area,
 	};
 
 	if (arg.flags)
 		arg.target = NO_INDEX;
 	else
-		arg.nr_ranges = some_ranges(r, ranges, 2);
+		arg.nr_ranges = some_ranges(r, 2);
 	call(r, VFIO_MIGMUX_DMA_UNMAP, &arg, sizeof(arg));
 }
 
