@@ -151,11 +151,14 @@ do_reset()
 	echo 1 >"/sys/bus/pci/devices/${LOOP[R]}/migsim/reset"
 }
 
-# While somebody has a session it cannot be done; else it is no matter.
+# While somebody has a session it cannot be done; else it is no matter. It takes longer than what
+# VMMs do before they move a device, so they stand still for that.
 do_rmmod()
 {
+	[[ $PHASE != setup ]] || kill -STOP "$SEND" "$RECV"
 	rmmod vfio_migmux && modprobe vfio_migmux
 	mark
+	[[ $PHASE != setup ]] || kill -CONT "$SEND" "$RECV"
 }
 
 # The namespace goes with its last process, while sessions end and links are left.
