@@ -75,6 +75,9 @@ static void stacks_show(void)
 
 static unsigned long handed_over, failed;
 
+/* After so many rounds there has been each of these, or there is something wrong. */
+#define ROUNDS_ENOUGH	100
+
 static int migrate(bool verify)
 {
 	const __u32 save = VFIO_MIGMUX_SAVE_VERDICT | (verify ? VFIO_MIGMUX_SAVE_VERIFY : 0);
@@ -147,7 +150,8 @@ int main(void)
 
 	puts("1..1");
 	ret = devices_open(&devices, 0, SESSION_DEVICES);
-	while (!ret && now_ms() < until) {
+	while (!ret && (now_ms() < until ||
+			((!failed || !handed_over) && rounds < ROUNDS_ENOUGH))) {
 		const __u64 seed = chance;
 
 		ret = round_prepare() ?: migrate(once_in(2));
