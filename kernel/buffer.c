@@ -135,14 +135,15 @@ static bool taken(struct buffer *b, int *err)
 static int admit(struct buffer *b, bool nonblock)
 {
 	struct migmux_session *s = b->s;
+	bool waits = false;
 	int err = -EAGAIN;
 
 	if (taken(b, &err) || nonblock)
 		return err;
-	migmux_report_wait_begin(s->report, b->dev->report, MIGMUX_WAIT_STAGING);
+	migmux_report_wait(s->report, b->dev->report, MIGMUX_WAIT_STAGING, &waits, true);
 	if (wait_event_interruptible(s->buffer_wq, taken(b, &err)))
 		err = -EINTR;
-	migmux_report_wait_end(s->report, b->dev->report, MIGMUX_WAIT_STAGING);
+	migmux_report_wait(s->report, b->dev->report, MIGMUX_WAIT_STAGING, &waits, false);
 	return err;
 }
 

@@ -366,7 +366,7 @@ int migmux_channel_recv(struct migmux_channel *ch, void *buf, u32 size)
 	return 1;
 }
 
-/* More bytes of it into the socket: 0, or an error. */
+/* More bytes of a record into the socket: 0, or an error. */
 static int reply_some(struct migmux_channel *ch, const void *buf, u32 size)
 {
 	struct msghdr msg = { .msg_flags = MSG_DONTWAIT | MSG_NOSIGNAL };
@@ -403,7 +403,7 @@ static int reply_some(struct migmux_channel *ch, const void *buf, u32 size)
  */
 int migmux_channel_reply(struct migmux_channel *ch, const void *buf, u32 size)
 {
-	int ret = 1;
+	int ret = 0;
 
 	if (ch->have < size)
 		ret = reply_some(ch, buf, size);

@@ -326,16 +326,8 @@ void migmux_device_first_frame(struct migmux_device *dev, u32 nr_channels, bool 
 void migmux_device_stall_locked(struct migmux_device *dev, enum migmux_wait wait, bool waits)
 	__must_hold(&dev->session->lock)
 {
-	struct migmux_report *r = dev->session->report;
-
 	lockdep_assert_held(&dev->session->lock);
-	if (waits == dev->stalled[wait])
-		return;
-	if (waits)
-		migmux_report_wait_begin(r, dev->report, wait);
-	else
-		migmux_report_wait_end(r, dev->report, wait);
-	WRITE_ONCE(dev->stalled[wait], waits);
+	migmux_report_wait(dev->session->report, dev->report, wait, &dev->stalled[wait], waits);
 }
 
 /**

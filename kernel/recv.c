@@ -103,16 +103,9 @@ static bool stuck(struct migmux_session *s)
  */
 void migmux_recv_stall_locked(struct migmux_channel *ch, bool waits)
 {
-	struct migmux_report *r = ch->session->report;
-
 	lockdep_assert_held(&ch->session->lock);
-	if (waits == ch->stalled)
-		return;
-	if (waits)
-		migmux_report_wait_begin(r, ch->carries->report, MIGMUX_WAIT_STAGING);
-	else
-		migmux_report_wait_end(r, ch->carries->report, MIGMUX_WAIT_STAGING);
-	WRITE_ONCE(ch->stalled, waits);
+	migmux_report_wait(ch->session->report, ch->carries->report, MIGMUX_WAIT_STAGING,
+			   &ch->stalled, waits);
 }
 
 /* Also when it is in vain to wait: step_admit() tells. */

@@ -260,43 +260,37 @@ static u64 *wait_sum(struct vfio_migmux_timeline_device *t, enum migmux_wait wai
 }
 
 /**
- * migmux_report_wait_begin() - the path of a device's state begins to wait
+ * migmux_report_wait() - measure how long the path of a device's state waits
  * @report: the report
  * @dev: the device, of @report
  * @wait: for what. Several may wait at once: their times add up
+ * @known: whether the caller has told of a wait that goes on; changed only here, after
+ *	the report, by one caller at a time
+ * @waits: does it now? The first call that says so is the beginning
  *
- * Each is followed by migmux_report_wait_end(), unless the session fails or ends.
+ * A wait that nobody ends does so when the session fails or is closed.
  *
  * Context: any but softirq and irq.
  */
-void migmux_report_wait_begin(struct migmux_report *report, struct migmux_report_device *dev,
-			      enum migmux_wait wait)
+void migmux_report_wait(struct migmux_report *report, struct migmux_report_device *dev,
+			enum migmux_wait wait, bool *known, bool waits)
 {
-	spin_lock(&report->lock);
-	if (!report->failed && !report->closed) {
-		dev->waiting[wait]++;
-		*wait_sum(&dev->t, wait) -= ktime_get_ns();
-	}
-	spin_unlock(&report->lock);
-}
+	u64 *sum = wait_sum(&dev->t, wait);
 
-/**
- * migmux_report_wait_end() - it goes on
- * @report: the report
- * @dev: the device, of @report
- * @wait: for what it has waited
- *
- * Context: any but softirq and irq.
- */
-void migmux_report_wait_end(struct migmux_report *report, struct migmux_report_device *dev,
-			    enum migmux_wait wait)
-{
+	if (waits == *known)
+		return;
 	spin_lock(&report->lock);
 	if (!report->failed && !report->closed) {
-		dev->waiting[wait]--;
-		*wait_sum(&dev->t, wait) += ktime_get_ns();
+		if (waits) {
+			dev->waiting[wait]++;
+			*sum -= ktime_get_ns();
+		} else {
+			dev->waiting[wait]--;
+			*sum += ktime_get_ns();
+		}
 	}
 	spin_unlock(&report->lock);
+	WRITE_ONCE(*known, waits);
 }
 
 /**

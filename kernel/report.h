@@ -20,6 +20,7 @@ struct net;
 #define MIGMUX_MAX_DEVICES	64
 /* Channels that a session or a link can hold: the wire's channel id is a u8. */
 #define MIGMUX_MAX_CHANNELS	255
+
 /* For what the path of a device's state can wait. */
 enum migmux_wait {
 	MIGMUX_WAIT_STAGING,
@@ -149,15 +150,13 @@ migmux_report_device_add(struct migmux_report *report, const char *handle,
 			 const char *idstr, u32 instance_id, u32 weight);
 void migmux_report_span_start(struct migmux_report *report, u32 device,
 			      enum vfio_migmux_phase phase);
-void migmux_report_wait_begin(struct migmux_report *report, struct migmux_report_device *dev,
-			      enum migmux_wait wait);
-void migmux_report_wait_end(struct migmux_report *report, struct migmux_report_device *dev,
-			    enum migmux_wait wait);
-void migmux_report_settle_locked(struct migmux_report *report);
-void migmux_report_device_show(const struct migmux_report_device *dev, u64 now,
-			       struct vfio_migmux_timeline_device *shown);
 void migmux_report_span_end(struct migmux_report *report, u32 device,
 			    enum vfio_migmux_phase phase);
+void migmux_report_wait(struct migmux_report *report, struct migmux_report_device *dev,
+			enum migmux_wait wait, bool *known, bool waits);
+void migmux_report_device_show(const struct migmux_report_device *dev, u64 now,
+			       struct vfio_migmux_timeline_device *shown);
+void migmux_report_settle_locked(struct migmux_report *report);
 
 /**
  * struct migmux_report_copy - a consistent copy of a report

@@ -105,18 +105,6 @@ static bool ready(struct migmux_mover *mover)
 	       has_work(ch);
 }
 
-static void note_block(struct migmux_channel *ch, const struct migmux_frame *frame,
-		       bool blocked)
-{
-	struct migmux_report *r = ch->session->report;
-
-	if (blocked && !ch->blocked)
-		migmux_report_wait_begin(r, frame->device->report, MIGMUX_WAIT_WIRE);
-	if (!blocked && ch->blocked)
-		migmux_report_wait_end(r, frame->device->report, MIGMUX_WAIT_WIRE);
-	ch->blocked = blocked;
-}
-
 /*
  * A peer that refuses what we send says why before it closes, so with a verdict
  * to come a broken socket is read to its end first. If it has come, nothing will. Nor if
@@ -254,7 +242,8 @@ static void send_frame(struct migmux_channel *ch)
 		broken(ch, n);
 		return;
 	}
-	note_block(ch, frame, !n);
+	migmux_report_wait(ch->session->report, frame->device->report, MIGMUX_WAIT_WIRE,
+			   &ch->blocked, !n);
 	if (n && ch->offset == size)
 		frame_done(ch);
 }

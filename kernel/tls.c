@@ -135,7 +135,7 @@ int migmux_tls_flushed(struct socket *sock)
  * @sock: a socket that is not flushed, though TCP has room
  *
  * TLS tries again when TCP says that there is room, which after want of memory nobody does
- * unless something is on its way. So we say it.
+ * unless something is on its way. So we say it, and as TCP does: with the socket locked.
  *
  * Context: sleeps.
  */
