@@ -175,21 +175,14 @@ static void fuzz_ready(const struct migmux_wire_ready *ready)
 int fuzz_one(const uint8_t *data, size_t size)
 {
 	static union {
-		u8 bytes[MIGMUX_WIRE_VERDICT_SIZE];
 		struct migmux_wire_verdict verdict;
 		struct migmux_wire_confirm confirm;
 		struct migmux_wire_ack ack;
 		struct migmux_wire_query query;
 		struct migmux_wire_ready ready;
 	} in;
-	u8 which = size ? *data : 0;
 
-	memset(&in, 0, sizeof(in));
-	if (size > 1 + sizeof(in))
-		return -1;
-	if (size)
-		memcpy(in.bytes, data + 1, size - 1);
-	switch (which) {
+	switch (take_input(&in, sizeof(in), data, size)) {
 	case 'v':
 		fuzz_verdict(&in.verdict, MIGMUX_WIRE_VERDICT_MAGIC,
 			     migmux_wire_verdict_decode, migmux_wire_verdict_encode);

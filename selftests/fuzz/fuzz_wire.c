@@ -172,14 +172,8 @@ int fuzz_one(const uint8_t *data, size_t size)
 		struct migmux_wire_frame frame;
 		struct migmux_wire_ram ram;
 	} in;
-	u8 which = size ? *data : 0;
 
-	memset(&in, 0, sizeof(in));
-	if (size > 1 + sizeof(in))
-		return -1;
-	if (size)
-		memcpy(in.bytes, data + 1, size - 1);
-	switch (which) {
+	switch (take_input(&in, sizeof(in), data, size)) {
 	case 'i':
 		fuzz_init(&in.init);
 		break;

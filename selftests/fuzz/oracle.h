@@ -21,6 +21,19 @@
 /* libFuzzer has another name for it, see the Makefile. */
 int fuzz_one(const uint8_t *data, size_t size);
 
+/*
+ * An input's first byte chooses what is tried, the rest goes to @in, zeros behind it. A
+ * choice that nobody knows, and so is not worth to be kept, if there is none or it is too long.
+ */
+static inline u8 take_input(void *in, size_t room, const uint8_t *data, size_t size)
+{
+	memset(in, 0, room);
+	if (!size || size > 1 + room)
+		return 0;
+	memcpy(in, data + 1, size - 1);
+	return *data;
+}
+
 /* No fault has this code: who finds it knows that nothing was written. */
 #define UNTOUCHED	((enum migmux_wire_err)0x5a5a5a5a)
 

@@ -40,37 +40,32 @@ TEST(verdict_offsets)
 
 TEST(verdict_refused)
 {
+	static const struct wire_poke pokes[] = {
+		{ 0, 0x4d4d5843, MIGMUX_WIRE_BAD_MAGIC, 0x4d4d5843 },
+		{ 4, 2, MIGMUX_WIRE_BAD_VERSION, 2 },
+		{ 8, (u32)-EIO, MIGMUX_WIRE_BAD_STATUS, (u32)-EIO },
+		/* nothing may hide behind the name, not even behind an empty one */
+		{ 16, 0x64000001, MIGMUX_WIRE_IDSTR_PADDING, 1 },
+		{ 16, 0x00000001, MIGMUX_WIRE_IDSTR_PADDING, 1 },
+	};
 	struct migmux_wire_result in = { .status = 0 }, out;
 	struct migmux_wire_verdict good, verdict;
 	struct migmux_wire_fault fault = {};
+	size_t i;
 
 	migmux_wire_verdict_encode(&good, &in);
 	EXPECT_EQ(0, migmux_wire_verdict_decode(&good, &out, &fault));
 
-	verdict = good;
-	put32(&verdict, 0, 0x4d4d5843);
-	EXPECT_EQ(-EPROTO, migmux_wire_verdict_decode(&verdict, &out, &fault));
-	EXPECT_FAULT(fault, MIGMUX_WIRE_BAD_MAGIC, 0x4d4d5843);
-	verdict = good;
-	put32(&verdict, 4, 2);
-	EXPECT_EQ(-EPROTO, migmux_wire_verdict_decode(&verdict, &out, &fault));
-	EXPECT_FAULT(fault, MIGMUX_WIRE_BAD_VERSION, 2);
-	verdict = good;
-	put32(&verdict, 8, (u32)-EIO);
-	EXPECT_EQ(-EPROTO, migmux_wire_verdict_decode(&verdict, &out, &fault));
-	EXPECT_FAULT(fault, MIGMUX_WIRE_BAD_STATUS, (u32)-EIO);
+	for (i = 0; i < ARRAY_SIZE(pokes); i++) {
+		verdict = good;
+		put32(&verdict, pokes[i].at, pokes[i].value);
+		EXPECT_EQ(-EPROTO, migmux_wire_verdict_decode(&verdict, &out, &fault));
+		EXPECT_FAULT(fault, pokes[i].err, pokes[i].fault);
+	}
 	verdict = good;
 	memset((u8 *)&verdict + 16, 'a', 256);
 	EXPECT_EQ(-EPROTO, migmux_wire_verdict_decode(&verdict, &out, &fault));
 	EXPECT_FAULT(fault, MIGMUX_WIRE_IDSTR_UNTERMINATED, 256);
-	/* nothing may hide behind the name, not even behind an empty one */
-	verdict = good;
-	put32(&verdict, 16, 0x64000001);
-	EXPECT_EQ(-EPROTO, migmux_wire_verdict_decode(&verdict, &out, &fault));
-	EXPECT_FAULT(fault, MIGMUX_WIRE_IDSTR_PADDING, 1);
-	put32(&verdict, 16, 0x00000001);
-	EXPECT_EQ(-EPROTO, migmux_wire_verdict_decode(&verdict, &out, &fault));
-	EXPECT_FAULT(fault, MIGMUX_WIRE_IDSTR_PADDING, 1);
 	verdict = good;
 	memset((u8 *)&verdict + 272, 'a', 240);
 	EXPECT_EQ(-EPROTO, migmux_wire_verdict_decode(&verdict, &out, &fault));
@@ -137,9 +132,16 @@ TEST(answer)
 
 TEST(confirm)
 {
+	static const struct wire_poke pokes[] = {
+		{ 0, 0x4d4d5856, MIGMUX_WIRE_BAD_MAGIC, 0x4d4d5856 },
+		{ 4, 0, MIGMUX_WIRE_BAD_VERSION, 0 },
+		{ 8, 4096, MIGMUX_WIRE_BAD_STATUS, 4096 },
+		{ 12, 1, MIGMUX_WIRE_BAD_RESERVED, 15 },
+	};
 	struct migmux_wire_fault fault = {};
 	struct migmux_wire_confirm good, c;
 	u32 status = 1;
+	size_t i;
 
 	ASSERT_EQ(16, sizeof(good));
 	memset(&good, 0xee, sizeof(good));
@@ -151,22 +153,13 @@ TEST(confirm)
 	EXPECT_EQ(0, migmux_wire_confirm_decode(&good, &status, &fault));
 	EXPECT_EQ(104, status);
 
-	c = good;
-	put32(&c, 0, 0x4d4d5856);
-	EXPECT_EQ(-EPROTO, migmux_wire_confirm_decode(&c, &status, &fault));
-	EXPECT_FAULT(fault, MIGMUX_WIRE_BAD_MAGIC, 0x4d4d5856);
-	c = good;
-	put32(&c, 4, 0);
-	EXPECT_EQ(-EPROTO, migmux_wire_confirm_decode(&c, &status, &fault));
-	EXPECT_FAULT(fault, MIGMUX_WIRE_BAD_VERSION, 0);
-	c = good;
-	put32(&c, 8, 4096);
-	EXPECT_EQ(-EPROTO, migmux_wire_confirm_decode(&c, &status, &fault));
-	EXPECT_FAULT(fault, MIGMUX_WIRE_BAD_STATUS, 4096);
-	c = good;
-	put32(&c, 12, 1);
-	EXPECT_EQ(-EPROTO, migmux_wire_confirm_decode(&c, &status, &fault));
-	EXPECT_FAULT(fault, MIGMUX_WIRE_BAD_RESERVED, 15);
+	for (i = 0; i < ARRAY_SIZE(pokes); i++) {
+		c = good;
+		put32(&c, pokes[i].at, pokes[i].value);
+		EXPECT_EQ(-EPROTO, migmux_wire_confirm_decode(&c, &status, &fault));
+		EXPECT_FAULT(fault, pokes[i].err, pokes[i].fault);
+		EXPECT_EQ(104, status);
+	}
 }
 
 TEST(ack)
@@ -175,12 +168,7 @@ TEST(ack)
 	struct migmux_wire_head out = { .idx = 1 };
 	struct migmux_wire_fault fault = {};
 	struct migmux_wire_ack good, ack;
-	static const struct {
-		size_t at;
-		u32 value;
-		enum migmux_wire_err err;
-		u64 fault;
-	} rows[] = {
+	static const struct wire_poke pokes[] = {
 		{ 0, 0x4d4d5856, MIGMUX_WIRE_BAD_MAGIC, 0x4d4d5856 },
 		{ 4, 2, MIGMUX_WIRE_BAD_VERSION, 2 },
 		{ 16, 0, MIGMUX_WIRE_IDSTR_EMPTY, 0 },
@@ -202,11 +190,11 @@ TEST(ack)
 	EXPECT_TRUE(zero(&good, 19, 512));
 	EXPECT_TRUE(migmux_wire_is_ack(&good));
 
-	for (i = 0; i < ARRAY_SIZE(rows); i++) {
+	for (i = 0; i < ARRAY_SIZE(pokes); i++) {
 		ack = good;
-		put32(&ack, rows[i].at, rows[i].value);
+		put32(&ack, pokes[i].at, pokes[i].value);
 		EXPECT_EQ(-EPROTO, migmux_wire_ack_decode(&ack, &out, &fault));
-		EXPECT_FAULT(fault, rows[i].err, rows[i].fault);
+		EXPECT_FAULT(fault, pokes[i].err, pokes[i].fault);
 		EXPECT_EQ(1, out.idx);
 	}
 	ASSERT_EQ(0, migmux_wire_ack_decode(&good, &out, &fault));
@@ -305,12 +293,7 @@ TEST(ready)
 
 TEST(ready_refused)
 {
-	static const struct {
-		size_t at;
-		u32 value;
-		enum migmux_wire_err err;
-		u64 fault;
-	} rows[] = {
+	static const struct wire_poke pokes[] = {
 		{ 0, 0x4d4d5856, MIGMUX_WIRE_BAD_MAGIC, 0x4d4d5856 },
 		{ 4, 2, MIGMUX_WIRE_BAD_VERSION, 2 },
 		{ 16, 0, MIGMUX_WIRE_IDSTR_EMPTY, 0 },
@@ -339,11 +322,11 @@ TEST(ready_refused)
 	size_t i;
 
 	migmux_wire_ready_encode(&good, &good_peer);
-	for (i = 0; i < ARRAY_SIZE(rows); i++) {
+	for (i = 0; i < ARRAY_SIZE(pokes); i++) {
 		ready = good;
-		put32(&ready, rows[i].at, rows[i].value);
+		put32(&ready, pokes[i].at, pokes[i].value);
 		EXPECT_EQ(-EPROTO, migmux_wire_ready_decode(&ready, &out, &fault));
-		EXPECT_FAULT(fault, rows[i].err, rows[i].fault);
+		EXPECT_FAULT(fault, pokes[i].err, pokes[i].fault);
 		EXPECT_EQ(7, out.index);
 	}
 	ready = good;

@@ -30,6 +30,14 @@ static inline bool zero(const void *buf, size_t from, size_t to)
 	return true;
 }
 
+/* A record that is right but for one u32, and what its decoder shall say of it. */
+struct wire_poke {
+	size_t at;
+	u32 value;
+	enum migmux_wire_err err;
+	u64 fault;
+};
+
 #define EXPECT_FAULT(fault, code, val) do {				\
 	struct migmux_wire_fault __f = (fault);				\
 	EXPECT_EQ(code, __f.err);					\
