@@ -82,7 +82,7 @@ lanes()
 {
 	local i
 
-	trap 'kill $(jobs -pr); exit 143' TERM
+	trap 'kill $(jobs -pr) 2>/dev/null; exit 143' TERM
 	for ((i = 0; i < $2; i++)); do
 		lane "$1" "$3" &
 	done

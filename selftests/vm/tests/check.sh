@@ -211,7 +211,7 @@ recv_cancelled()
 	local rc=0
 
 	both knobs_default && both knobs "${ALL[0]}" precopy=1 && on b knobs_all headerless=1 &&
-		knobs "${ALL[0]}" precopy_size=65536 read_us_per_mib=100000000 read_chunk=1000 &&
+		knobs "${ALL[0]}" precopy_size=1048576 read_us_per_mib=100000000 read_chunk=1000 &&
 		recv_waits || return 1
 	send_start --precopy
 	wait_for 20 session_reached precopy || echo "no pre-copy"

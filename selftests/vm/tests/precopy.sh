@@ -105,7 +105,7 @@ check "nothing was dirty then" shows send '.precopy.dirty_bytes == 0'
 
 fresh
 knob "${DEVS[0]}" dirty_rate $((20 * MIB))
-check "a device that is never through" carry converged --downtime-limit 0 --precopy-time 20000
+check "a device that is never through" carry converged --downtime-limit 0 --precopy-time 120000
 
 fresh
 knob "${DEVS[0]}" dirty_rate 100000
