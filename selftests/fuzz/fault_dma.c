@@ -41,6 +41,21 @@ static int prepare(enum target_kind kind)
 	return target_open(&target, kind);
 }
 
+/* Mapping is stopped, maybe before it is through, and goes on. */
+static int cancel(void)
+{
+	struct dma dma;
+	int ret;
+
+	ret = session_dma_unmap_all(session, VFIO_MIGMUX_DMA_UNMAP_CANCEL);
+	if (ret)
+		return ret;
+	ret = session_dma_wait(session, WAIT_MS, &dma);
+	if (ret && ret != -ECANCELED)
+		return ret;
+	return session_dma_map(session, target.fd, 0, PIECE, NULL, 0);
+}
+
 static int map(enum target_kind kind)
 {
 	struct dma dma;
@@ -52,7 +67,7 @@ static int map(enum target_kind kind)
 	session = session_open();
 	if (session < 0)
 		return session;
-	ret = session_dma_map(session, target.fd, 0, PIECE, ranges, 2) ?:
+	ret = session_dma_map(session, target.fd, 0, PIECE, ranges, 2) ?: cancel() ?:
 	      session_dma_wait(session, WAIT_MS, &dma) ?:
 	      session_dma_unmap(session, 0, &ranges[0], 1) ?:
 	      session_dma_map(session, target.fd, 0, PIECE, &ranges[0], 1) ?:
