@@ -15,11 +15,29 @@ hosts=(a)
 [[ $VM_HOSTS != 2 ]] || hosts+=(b)
 ktap_plan $((4 * ${#hosts[@]}))
 
+# on_each NAME FUNCTION: a result for each host, which do it side by side.
+on_each()
+{
+	local host rc
+	local -A pids=()
+
+	for host in "${hosts[@]}"; do
+		on "$host" "$2" >"/tmp/each.$host" 2>&1 &
+		pids[$host]=$!
+	done
+	for host in "${hosts[@]}"; do
+		rc=0
+		wait "${pids[$host]}" || rc=$?
+		[[ ! -s /tmp/each.$host ]] || diag "host $host: $(</tmp/each."$host")"
+		result $rc "host $host: $1"
+	done
+}
+
+on_each "what is left can be closed and unbound" host_tidy
+on_each "every object that was made has ended" objects_balance
 for host in "${hosts[@]}"; do
-	check "host $host: what is left can be closed and unbound" on "$host" host_tidy
-	check "host $host: every object that was made has ended" on "$host" objects_balance
 	diag "host $host: $(on "$host" objects_all) objects were made"
-	check "host $host: the modules can be unloaded" on "$host" host_unload
-	check "host $host: kmemleak finds nothing" on "$host" memory_reachable
 done
+on_each "the modules can be unloaded" host_unload
+on_each "kmemleak finds nothing" memory_reachable
 ktap_exit

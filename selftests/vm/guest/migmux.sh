@@ -122,48 +122,52 @@ knobs_default()
 # device_facts BDF...: what must be the same on both hosts, a line per device.
 device_facts()
 {
-	local bdf
+	local bdf size crc
 
 	for bdf; do
-		echo "$(knob "$bdf" payload_size) bytes, CRC $(knob "$bdf" payload_crc)"
+		size=$(</sys/bus/pci/devices/"$bdf"/migsim/payload_size)
+		crc=$(</sys/bus/pci/devices/"$bdf"/migsim/payload_crc)
+		echo "$size bytes, CRC $crc"
 	done
 }
 
-# last_state BDF: where its last arc that succeeded has led, RUNNING if there was none.
-# Unlike the attribute "state" it is not made RUNNING by the closing of the device.
-last_state()
+# last_arc BDF: LAST_STATE is where its last arc that succeeded has led, RUNNING if there was
+# none; LAST_ERROR is that of its last arc, 0 or negative. Unlike the attribute "state" that is
+# not made RUNNING by the closing of the device.
+last_arc()
 {
 	local arcs arc i
 
+	LAST_STATE=RUNNING LAST_ERROR=0
 	mapfile -t arcs <"/sys/bus/pci/devices/$1/migsim/arcs_log"
 	for ((i = ${#arcs[@]} - 1; i >= 0; i--)); do
 		read -r -a arc <<<"${arcs[i]}"
-		[[ ${arc[4]} != 0 ]] || { echo "${arc[3]}"; return; }
+		((i < ${#arcs[@]} - 1)) || LAST_ERROR=${arc[4]}
+		[[ ${arc[4]} != 0 ]] || { LAST_STATE=${arc[3]}; return; }
 	done
-	echo RUNNING
 }
 
-# last_arcs BDF...: a line per device, its last_state and the error of its last arc, 0 or
-# negative.
+# last_arcs BDF...: a line per device, with both.
 last_arcs()
 {
 	local bdf
 
 	for bdf; do
-		echo "$(last_state "$bdf") $(knob "$bdf" arcs_log | awk 'END { print $5 + 0 }')"
+		last_arc "$bdf"
+		echo "$LAST_STATE $LAST_ERROR"
 	done
 }
 
 # all_in STATE BDF...: has the last arc of each led there?
 all_in()
 {
-	local want=$1 bdf state rc=0
+	local want=$1 bdf rc=0
 
 	shift
 	for bdf; do
-		state=$(last_state "$bdf")
-		[[ $state == "$want" ]] && continue
-		echo "$bdf is in $state, not in $want"
+		last_arc "$bdf"
+		[[ $LAST_STATE == "$want" ]] && continue
+		echo "$bdf is in $LAST_STATE, not in $want"
 		rc=1
 	done
 	return $rc
@@ -190,6 +194,13 @@ link_up()
 link_down()
 {
 	both vfmig link del "$LINK" >/dev/null 2>&1 || :
+}
+
+# The state that it has on host a and on host b.
+link_states()
+{
+	echo "$(vfmig link show "$LINK" -j | jq -r .state),$(
+		on b vfmig link show "$LINK" -j | jq -r .state)"
 }
 
 # link_renew CHANNELS: a new one in place of whatever there is.
@@ -310,8 +321,8 @@ transfer_with()
 
 transfer_show()
 {
-	echo "send: exit code $SEND_RC: $(cat /tmp/send.err)"
-	echo "recv: exit code $RECV_RC: $(cat /tmp/recv.err)"
+	echo "send: exit code $SEND_RC: $(</tmp/send.err)"
+	echo "recv: exit code $RECV_RC: $(</tmp/recv.err)"
 }
 
 # Do both hosts' devices have the same state now?
@@ -369,11 +380,11 @@ host_clean()
 	vfmig -j | jq -e '.hooked + .sessions == []' >/dev/null ||
 		{ echo "a session is alive or a device is hooked"; rc=1; }
 	for module in vfio_migmux vfio_pci_migsim; do
-		[[ $(cat /sys/module/$module/refcnt) == 0 ]] ||
+		[[ $(</sys/module/$module/refcnt) == 0 ]] ||
 			{ echo "$module is in use"; rc=1; }
 	done
 	for open in /sys/bus/pci/drivers/vfio_pci_migsim/*/migsim/open; do
-		[[ ! -e $open || $(cat "$open") == 0 ]] || { echo "$open is not 0"; rc=1; }
+		[[ ! -e $open || $(<"$open") == 0 ]] || { echo "$open is not 0"; rc=1; }
 	done
 	return $rc
 }
@@ -399,7 +410,7 @@ says()
 	shift 2
 	out=$("$@" 2>/tmp/says.err) || rc=$?
 	[[ $rc == "$want" && -z $out ]] && grep -Eq -- "$pattern" /tmp/says.err && return
-	echo "exit code $rc, not $want; stdout: $out; stderr: $(cat /tmp/says.err)"
+	echo "exit code $rc, not $want; stdout: $out; stderr: $(</tmp/says.err)"
 	return 1
 }
 

@@ -24,11 +24,10 @@ untouched()
 
 link_is()
 {
-	local here there
+	local states
 
-	here=$(vfmig link show "$LINK" -j | jq -r .state)
-	there=$(on b vfmig link show "$LINK" -j | jq -r .state)
-	[[ $here,$there == "$1" ]] || { echo "the link is $here here, $there there"; return 1; }
+	states=$(link_states)
+	[[ $states == "$1" ]] || { echo "the link is $states"; return 1; }
 }
 
 # recv_waits [OPTION...]: on host b.

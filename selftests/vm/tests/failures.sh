@@ -16,7 +16,10 @@ SIZE=$((MIB + 4321))
 # said FILE PATTERN: the first line that a tool said.
 said()
 {
-	head -n 1 "/tmp/$1.err" | grep -Eq -- "$2" && return
+	local line
+
+	read -r line <"/tmp/$1.err"
+	[[ $line =~ $2 ]] && return
 	echo "$1 did not say \"$2\""
 	return 1
 }
@@ -26,11 +29,12 @@ said()
 states()
 {
 	local file=$1 host=$2 n=$3 i state last error
-	local -a real
+	local -a said real
 
+	mapfile -t said <<<"$(jq -r '.devices[].state' "/tmp/$file.json")"
 	mapfile -t real <<<"$(on "$host" last_arcs "${DEVS[@]}")"
 	for ((i = 0; i < ${#DEVS[@]}; i++)); do
-		state=$(jq -r ".devices[$i].state" "/tmp/$file.json")
+		state=${said[i]}
 		read -r last error <<<"${real[i]}"
 		if ! [[ $state =~ ^($4)$ && $i == "$n" || $state =~ ^($5)$ && $i != "$n" ]]; then
 			echo "$file: ${DEVS[i]} is said to be in $state"
@@ -45,17 +49,16 @@ states()
 # A failure leaves the link dead on both hosts or on none.
 relink()
 {
-	local a b
+	local states
 
-	a=$(vfmig link show "$LINK" -j | jq -r .state)
-	b=$(on b vfmig link show "$LINK" -j | jq -r .state)
-	case $a,$b in
+	states=$(link_states)
+	case $states in
 	idle,idle)
 		;;
 	dead,dead)
 		link_up ${#DEVS[@]} >/dev/null ;;
 	*)
-		echo "the link is $a on a, $b on b"
+		echo "the link is $states"
 		return 1 ;;
 	esac
 }

@@ -28,7 +28,7 @@ memory_watch()
 		done </proc/meminfo
 		first=${first:-$kib} least=${least:-$kib}
 		((kib > least)) || least=$kib
-		sleep 0.2
+		nap 0.2
 	done
 	echo $(((first - least) * 1024)) >/tmp/watched
 }
