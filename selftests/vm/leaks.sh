@@ -28,7 +28,7 @@ on_each()
 	for host in "${hosts[@]}"; do
 		rc=0
 		wait "${pids[$host]}" || rc=$?
-		[[ ! -s /tmp/each.$host ]] || diag "host $host: $(</tmp/each."$host")"
+		((rc == 0)) || diag "host $host: $(</tmp/each."$host")"
 		result $rc "host $host: $1"
 	done
 }

@@ -119,15 +119,18 @@ knobs_default()
 		fail_arc=none fail_read_at=none fail_write_at=none fail_to_error=0 arcs_log=
 }
 
-# device_facts BDF...: what must be the same on both hosts, a line per device.
+# device_facts BDF...: what must be the same on both hosts, a line per device. Fails if one
+# has none to tell.
 device_facts()
 {
 	local bdf size crc
 
 	for bdf; do
-		size=$(</sys/bus/pci/devices/"$bdf"/migsim/payload_size)
-		crc=$(</sys/bus/pci/devices/"$bdf"/migsim/payload_crc)
-		echo "$size bytes, CRC $crc"
+		size=$(</sys/bus/pci/devices/"$bdf"/migsim/payload_size) &&
+			crc=$(</sys/bus/pci/devices/"$bdf"/migsim/payload_crc) &&
+			[[ $size && $crc ]] && echo "$size bytes, CRC $crc" && continue
+		echo "$bdf has no facts"
+		return 1
 	done
 }
 
@@ -196,7 +199,7 @@ link_down()
 	both vfmig link del "$LINK" >/dev/null 2>&1 || :
 }
 
-# The state that it has on host a and on host b.
+# The state that LINK has on host a and on host b: two words, a comma between.
 link_states()
 {
 	echo "$(vfmig link show "$LINK" -j | jq -r .state),$(
@@ -330,9 +333,8 @@ devices_same()
 {
 	local here there
 
-	here=$(device_facts "${DEVS[@]}")
-	there=$(on b device_facts "${DEVS[@]}")
-	[[ -n $here && $here == "$there" ]] && return
+	here=$(device_facts "${DEVS[@]}") && there=$(on b device_facts "${DEVS[@]}") &&
+		[[ -n $here && $here == "$there" ]] && return
 	printf 'a: %s\n' "$here"
 	printf 'b: %s\n' "$there"
 	return 1
