@@ -115,9 +115,8 @@ static void broken(struct migmux_channel *ch, int err)
 	struct migmux_session *s = ch->session;
 	const bool ours = err == -ENOMEM || err == -ENOBUFS;
 
-	if (s->verdict && ch->init_sent && !ch->verdict && !ours) {
+	if (s->verdict && !ch->verdict && !ours) {
 		ch->send_error = err;
-		ch->have = 0;
 		spin_lock(&s->lock);
 		ch->sched.dead = true;
 		spin_unlock(&s->lock);
@@ -127,6 +126,13 @@ static void broken(struct migmux_channel *ch, int err)
 	migmux_session_fail(s, err, migmux_channel_device_index(ch), ch->id,
 			    "channel %u to %s broke while sending: error %d",
 			    ch->id, ch->peer, -err);
+}
+
+/* A record that is no frame did not go out. Its count of bytes is now what is received. */
+static void record_broken(struct migmux_channel *ch, int err)
+{
+	ch->have = 0;
+	broken(ch, err);
 }
 
 static void send_init(struct migmux_channel *ch)
@@ -140,7 +146,7 @@ static void send_init(struct migmux_channel *ch)
 	if (ret == 1)
 		ch->init_sent = true;
 	else if (ret != -EAGAIN)
-		broken(ch, ret);
+		record_broken(ch, ret);
 }
 
 static void send_query(struct migmux_channel *ch)
@@ -154,7 +160,7 @@ static void send_query(struct migmux_channel *ch)
 		return;
 	ch->asked = true;
 	if (ret < 0)
-		broken(ch, ret);
+		record_broken(ch, ret);
 }
 
 static struct migmux_frame *dequeue(struct migmux_channel *ch)

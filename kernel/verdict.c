@@ -25,12 +25,14 @@
  * migmux_verdict_expected() - source: is a verdict still to come here?
  * @ch: the channel
  *
- * Not while the question is being sent: both use the channel's count of bytes.
+ * Not while the init or the question is being sent: both use the channel's count of bytes.
  */
 bool migmux_verdict_expected(struct migmux_channel *ch)
 {
-	return ch->session->verdict && ch->init_sent && !READ_ONCE(ch->verdict) &&
-	       !migmux_ready_query_due(ch);
+	const bool sending = !ch->init_sent || migmux_ready_query_due(ch);
+
+	return ch->session->verdict && !READ_ONCE(ch->verdict) &&
+	       (ch->send_error || !sending);
 }
 
 static struct migmux_device *device_named(struct migmux_session *s,

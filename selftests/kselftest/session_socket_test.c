@@ -170,7 +170,33 @@ TEST_F(socket, source_aborts)
 	EXPECT_TRUE(device_is(&VMM->dev[0], RUNNING));
 }
 
-/* A bad verdict, and then the peer closes although it has not read all that came. */
+/* The peer has sent a bad verdict and closed: the source says what it was told. */
+static bool says_full(struct _test_data_socket *self, int (*connect)(int fd[2]))
+{
+	/* one that closes with unread data resets TCP, and TLS reads nothing after that */
+	return session_says(VMM->fd, EREMOTEIO, "full (error 28)") ||
+	       (connect == peer_pair_tls &&
+		(session_says(VMM->fd, ECONNRESET, "channel 0 to ") ||
+		 session_says(VMM->fd, EPIPE, "channel 0 to ")));
+}
+
+/* Before anything could be sent to it. */
+TEST_F(socket, verdict_first)
+{
+	struct peer_verdict verdict = peer_verdict(ENOSPC, idstrs[0], "full");
+
+	ASSERT_EQ(0, fill(VMM, 16 * MIB));
+	ASSERT_EQ(0, source_open(self, variant->connect));
+	ASSERT_EQ(0, peer_send(self->ch, &verdict, sizeof(verdict)));
+	close(self->ch);
+	self->ch = -1;
+	ASSERT_EQ(0, session_save(VMM->fd, VFIO_MIGMUX_SAVE_VERDICT, RUNNING, STAGING));
+	ASSERT_EQ(0, session_wait(VMM->fd, M_FAILED | M_ENDED, WAIT_MS));
+	EXPECT_TRUE(says_full(self, variant->connect));
+	EXPECT_TRUE(device_is(&VMM->dev[0], RUNNING));
+}
+
+/* When the peer has not read all that came. */
 TEST_F(socket, verdict_and_closed)
 {
 	struct peer_verdict verdict = peer_verdict(ENOSPC, idstrs[0], "full");
@@ -183,11 +209,7 @@ TEST_F(socket, verdict_and_closed)
 	close(self->ch);
 	self->ch = -1;
 	ASSERT_EQ(0, session_wait(VMM->fd, M_FAILED | M_ENDED, WAIT_MS));
-	/* so TCP resets the connection, and TLS reads nothing after a reset */
-	EXPECT_TRUE(session_says(VMM->fd, EREMOTEIO, "full (error 28)") ||
-		    (variant->connect == peer_pair_tls &&
-		     (session_says(VMM->fd, ECONNRESET, "channel 0 to ") ||
-		      session_says(VMM->fd, EPIPE, "channel 0 to "))));
+	EXPECT_TRUE(says_full(self, variant->connect));
 	EXPECT_TRUE(device_is(&VMM->dev[0], RUNNING));
 }
 
