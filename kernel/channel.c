@@ -9,18 +9,23 @@
  * the file that the caller named by fd; migmux_channel_destroy() puts it. The
  * caller's descriptor is its own business.
  */
+#include <linux/bvec.h>
 #include <linux/file.h>
 #include <linux/list.h>
+#include <linux/mm.h>
 #include <linux/mutex.h>
 #include <linux/net.h>
 #include <linux/poll.h>
 #include <linux/sched.h>
 #include <linux/slab.h>
+#include <linux/uio.h>
+#include <linux/vmalloc.h>
 #include <net/inet_connection_sock.h>
 #include <net/sock.h>
 #include <net/tcp_states.h>
 
 #include "channel.h"
+#include "mptcp.h"
 #include "send.h"
 #include "trace.h"
 
@@ -264,13 +269,14 @@ void migmux_channel_try(struct migmux_channel *ch, enum migmux_channel_flags fla
  * One that is full wakes the mover when there is room again. TCP that has room, but found
  * no memory, says the same and wakes nobody, unless something is on its way that the
  * peer will acknowledge: then the mover tries again, a tick later or when it is woken.
+ * MPTCP can even be full of what TCP had no memory for.
  *
  * Context: the channel's mover, or nobody else uses it. Sleeps.
- * Return: true if there was room all the time, and nobody said so.
+ * Return: true if the mover is to try again although nobody said that there is room.
  */
 bool migmux_channel_refused(struct migmux_channel *ch)
 {
-	if (!(vfs_poll(ch->file, NULL) & EPOLLOUT))
+	if (!(vfs_poll(ch->file, NULL) & EPOLLOUT) && !migmux_mptcp_is(ch->sock))
 		return false;
 	set_current_state(TASK_INTERRUPTIBLE);
 	/* room that came just now has set it, and woken us before we slept */
@@ -284,24 +290,61 @@ bool migmux_channel_refused(struct migmux_channel *ch)
  * migmux_channel_flush() - see to it that what the socket took cannot be lost in it
  * @ch: the channel
  *
- * TLS holds what TCP did not take, until TCP says that there is room. After want of memory
- * TCP may never say so: see migmux_channel_refused().
+ * TLS and MPTCP hold what TCP did not take, until TCP says that there is room. After want
+ * of memory TCP may never say so: see migmux_channel_refused().
  *
  * Context: the channel's mover, or nobody else uses it. Sleeps.
- * Return: 1 when TCP has it all, and without TLS; 0 if not yet: the mover is woken, or may try
- * at once; or the error that keeps it there.
+ * Return: 1 when TCP has it all, and with sockets that hold nothing; 0 if not yet: the mover
+ * is woken, or may try at once; or the error that keeps it there.
  */
 int migmux_channel_flush(struct migmux_channel *ch)
 {
+	const bool mptcp = migmux_mptcp_is(ch->sock);
 	int ret;
 
+	/* MPTCP loses nothing, and the next frame takes along what it holds */
+	if (mptcp && !list_empty_careful(&ch->queue))
+		return 1;
 	migmux_channel_try(ch, MIGMUX_CHANNEL_WRITABLE);
-	ret = migmux_tls_flushed(ch->sock);
+	ret = mptcp ? migmux_mptcp_flushed(ch->sock) : migmux_tls_flushed(ch->sock);
 	if (ret > 0)
 		set_bit(MIGMUX_CHANNEL_WRITABLE, &ch->flags);
 	else if (!ret && migmux_channel_refused(ch))
-		migmux_tls_push(ch->sock);
+		mptcp ? migmux_mptcp_push(ch->sock) : migmux_tls_push(ch->sock);
 	return ret;
+}
+
+/**
+ * migmux_channel_send() - some of the kernel's memory into the socket, which copies it
+ * @ch: the channel; its mover calls, or nobody else uses it
+ * @data: of any kind, be it the stack or of vmalloc(), but not of a module's image
+ * @size: bytes of it, not 0
+ * @more: others follow at once
+ *
+ * What has no memory for them gives back what it was given: AF_VSOCK does so, since 6.17,
+ * with a warning if that was a kvec. It copies, so pages need no references of their own;
+ * kernel TLS takes some, which slab pages must not have.
+ *
+ * Context: sleeps, does not wait for the socket.
+ * Return: bytes that the socket took, or an error.
+ */
+int migmux_channel_send(struct migmux_channel *ch, const void *data, size_t size, bool more)
+{
+	struct msghdr msg = { .msg_flags = MSG_DONTWAIT | MSG_NOSIGNAL };
+	struct kvec vec = { .iov_base = (void *)data, .iov_len = size };
+	struct bio_vec page;
+
+	if (ch->sock->sk->sk_family == AF_VSOCK) {
+		size = min(size, PAGE_SIZE - offset_in_page(data));
+		bvec_set_page(&page, is_vmalloc_addr(data) ? vmalloc_to_page(data) :
+			      virt_to_page(data), size, offset_in_page(data));
+		iov_iter_bvec(&msg.msg_iter, ITER_SOURCE, &page, 1, size);
+	} else {
+		iov_iter_kvec(&msg.msg_iter, ITER_SOURCE, &vec, 1, size);
+	}
+	if (more)
+		msg.msg_flags |= MSG_MORE;
+	return sock_sendmsg(ch->sock, &msg);
 }
 
 /**
@@ -369,15 +412,10 @@ int migmux_channel_recv(struct migmux_channel *ch, void *buf, u32 size)
 /* More bytes of a record into the socket: 0, or an error. */
 static int reply_some(struct migmux_channel *ch, const void *buf, u32 size)
 {
-	struct msghdr msg = { .msg_flags = MSG_DONTWAIT | MSG_NOSIGNAL };
-	struct kvec vec = {
-		.iov_base = (void *)buf + ch->have,
-		.iov_len = size - ch->have,
-	};
 	int ret;
 
 	migmux_channel_try(ch, MIGMUX_CHANNEL_WRITABLE);
-	ret = kernel_sendmsg(ch->sock, &msg, &vec, 1, vec.iov_len);
+	ret = migmux_channel_send(ch, buf + ch->have, size - ch->have, false);
 	if (ret == -EAGAIN)
 		migmux_channel_refused(ch);
 	if (ret < 0 && ret != -EINTR)

@@ -193,5 +193,6 @@ int migmux_channel_flush(struct migmux_channel *ch);
 bool migmux_channel_await(struct migmux_channel *ch, u32 bytes);
 int migmux_channel_recv(struct migmux_channel *ch, void *buf, u32 size);
 int migmux_channel_reply(struct migmux_channel *ch, const void *buf, u32 size);
+int migmux_channel_send(struct migmux_channel *ch, const void *data, size_t size, bool more);
 
 #endif /* MIGMUX_CHANNEL_H */

@@ -32,27 +32,17 @@ ssize_t migmux_send_copy(struct migmux_channel *ch, struct migmux_frame *frame,
 			 size_t offset)
 {
 	struct msghdr msg = { .msg_flags = MSG_DONTWAIT | MSG_NOSIGNAL };
-	struct kvec vec;
-	size_t left;
 
-	if (offset < sizeof(frame->header)) {
-		vec.iov_base = (void *)&frame->header + offset;
-		vec.iov_len = sizeof(frame->header) - offset;
-		if (frame->bytes)
-			msg.msg_flags |= MSG_MORE;
-		return kernel_sendmsg(ch->sock, &msg, &vec, 1, vec.iov_len);
-	}
+	if (offset < sizeof(frame->header))
+		return migmux_channel_send(ch, (void *)&frame->header + offset,
+					   sizeof(frame->header) - offset, frame->bytes);
 	offset -= sizeof(frame->header);
-	left = frame->bytes - offset;
-	if (frame->bvec) {
-		iov_iter_bvec(&msg.msg_iter, ITER_SOURCE, frame->bvec,
-			      frame->nr_bvec, frame->bytes);
-		iov_iter_advance(&msg.msg_iter, offset);
-	} else {
-		vec.iov_base = frame->config + offset;
-		vec.iov_len = left;
-		iov_iter_kvec(&msg.msg_iter, ITER_SOURCE, &vec, 1, left);
-	}
+	if (!frame->bvec)
+		return migmux_channel_send(ch, frame->config + offset,
+					   frame->bytes - offset, false);
+	iov_iter_bvec(&msg.msg_iter, ITER_SOURCE, frame->bvec, frame->nr_bvec,
+		      frame->bytes);
+	iov_iter_advance(&msg.msg_iter, offset);
 	return sock_sendmsg(ch->sock, &msg);
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What fault_sweep.c makes fail: the other ways of a device's state. By kernel TLS, by links,
+ * What fault_sweep.c makes fail: the other ways of a device's state. By other sockets, by links,
  * by the hands of the VMM, in a bad order, and by data files that are the VMM's.
  */
 #include <errno.h>
@@ -14,21 +14,47 @@
 #define MAX_FRAMES	32
 #define CHUNK		20000	/* bytes of a frame, so that there are several */
 
-/* --- kernel TLS, links ------------------------------------------------------------------ */
+/* --- other sockets, links ----------------------------------------------------------------- */
 
-/* Wants tls, and gcm. */
-static bool tls_has(void)
+static bool connects(int (*connect)(int fd[2]))
 {
-	int fd[2], ret = peer_pair_tls(fd);
+	int fd[2], ret = connect(fd);
 
 	close(fd[0]);
 	close(fd[1]);
 	return !ret;
 }
 
+/* Wants tls, and gcm. */
+static bool tls_has(void)
+{
+	return connects(peer_pair_tls);
+}
+
 static int tls(void)
 {
 	return migrate(peer_pair_tls);
+}
+
+static bool mptcp_has(void)
+{
+	return connects(peer_pair_mptcp);
+}
+
+static int mptcp(void)
+{
+	return migrate(peer_pair_mptcp);
+}
+
+/* Wants vsock_loopback. */
+static bool vsock_has(void)
+{
+	return connects(peer_pair_vsock);
+}
+
+static int vsock(void)
+{
+	return migrate(peer_pair_vsock);
 }
 
 static const char *const link_name[] = { "swept-from", "swept-to" };
@@ -378,6 +404,8 @@ static void back_undo(void)
 
 const struct run path_runs[] = {
 	PATH_RUN("tls", tls_has, tls, ends_undo),
+	PATH_RUN("mptcp", mptcp_has, mptcp, ends_undo),
+	PATH_RUN("vsock", vsock_has, vsock, ends_undo),
 	PATH_RUN("attached", tls_has, attached, attached_undo),
 	PATH_RUN("buffer", NULL, buffer, by_hand_undo),
 	PATH_RUN("spill", NULL, spill, by_hand_undo),

@@ -15,9 +15,11 @@ MARK="vfio_migmux test: failures begin"
 LOG=/tmp/kmsg
 
 # The kernel says of some allocations that failed, with a call trace, as of a bug. So the
-# console gets errors only, and the whole log is looked through here.
+# console gets errors only, and the whole log is looked through here; a panic, of a warning,
+# says all of it.
 log_begin()
 {
+	echo 32 >/proc/sys/kernel/panic_print
 	read -r LEVEL _ </proc/sys/kernel/printk
 	echo 4 >/proc/sys/kernel/printk
 	echo "$MARK" >/dev/kmsg
@@ -51,8 +53,8 @@ rmmod vdpa_sim_net vdpa_sim 2>/dev/null
 modprobe vdpa_sim use_va=0 max_iotlb_entries=4096 && modprobe vdpa_sim_net
 modprobe vhost_vdpa max_iotlb_entries=4096
 modprobe iommufd
-# without them the runs with TLS skip
-for module in tls gcm ghash-generic; do
+# without them the runs with TLS and AF_VSOCK skip
+for module in tls gcm ghash-generic vsock_loopback; do
 	modprobe $module 2>/dev/null || :
 done
 [ -d /sys/kernel/debug/failslab ] || skip_all "this kernel injects no failures"
