@@ -2,9 +2,11 @@
 /*
  * What belongs to a network namespace.
  */
+#include <linux/workqueue.h>
 #include <net/netns/generic.h>
 
 #include "net.h"
+#include "session.h"
 
 static unsigned int net_id;
 
@@ -66,14 +68,26 @@ int migmux_net_init(void)
 	return register_pernet_subsys(&net_ops);
 }
 
+static void exit_work(struct work_struct *work)
+{
+	unregister_pernet_subsys(&net_ops);
+}
+
 /**
  * migmux_net_exit() - give that up again
  *
- * After migmux_netlink_exit(), when no session is left.
+ * After migmux_netlink_exit(), when no session is left. By a worker: a task closes what it
+ * puts when it returns to user space, and before that this one waits for what the sockets of
+ * links still send. One that is closed gives up on a peer that does not read.
  *
  * Context: sleeps.
  */
 void migmux_net_exit(void)
 {
-	unregister_pernet_subsys(&net_ops);
+	struct work_struct work;
+
+	INIT_WORK_ONSTACK(&work, exit_work);
+	queue_work(migmux_wq, &work);
+	flush_work(&work);
+	destroy_work_on_stack(&work);
 }
