@@ -44,6 +44,7 @@ int migmux_frame_claim_config(struct migmux_device *dev,
 	struct migmux_frame *frame = &dev->config_frame;
 	struct migmux_session *s = dev->session;
 	struct migmux_gather_node second;
+	void *old = blob;
 	int err;
 
 	spin_lock(&s->lock);
@@ -52,10 +53,13 @@ int migmux_frame_claim_config(struct migmux_device *dev,
 				  &second : &frame->gather,
 				  head->idx, true, fault);
 	if (!err) {
-		frame->config = blob;
+		/* the VMM may have given one before it knew that it would load */
+		swap(frame->config, old);
 		frame->bytes = head->bytes;
 	}
 	spin_unlock(&s->lock);
+	if (!err)
+		kvfree(old);
 	return err;
 }
 
