@@ -156,6 +156,8 @@ static bool write_frame(struct migmux_device *dev)
 		account(dev, ktime_get_ns(), 0, true);
 		return true;
 	}
+	/* a feed that is to look again tries again */
+	clear_bit(MIGMUX_PRECOPY_LOOK, &dev->pre.wakes);
 	migmux_precopy_try(dev);
 	n = write_state(dev);
 	if (n == -EAGAIN)

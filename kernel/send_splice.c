@@ -107,19 +107,20 @@ const struct migmux_send_ops *migmux_splice_choose(struct socket *sock)
  * migmux_splice_reclaim() - a pump has no memory: are frames back that were lent?
  * @s: the session
  *
- * If none is, pumps that stall are woken when one is.
+ * Pumps that stall are woken when others are: what is back may be another device's share.
  *
  * Context: the session's lock is held.
  * Return: true if there were some.
  */
 bool migmux_splice_reclaim(struct migmux_session *s)
 {
+	bool back;
+
 	lockdep_assert_held(&s->lock);
-	if (migmux_staging_reclaim(s->staging))
-		return true;
+	back = migmux_staging_reclaim(s->staging);
 	if (!list_empty(&s->staging->lent))
 		queue_delayed_work(migmux_wq, &s->reclaim_work, 1);
-	return false;
+	return back;
 }
 
 /**
@@ -131,11 +132,12 @@ void migmux_splice_reclaim_work(struct work_struct *work)
 {
 	struct migmux_session *s = container_of(to_delayed_work(work),
 						struct migmux_session, reclaim_work);
-	bool back;
+	bool some;
 
 	spin_lock(&s->lock);
-	back = migmux_splice_reclaim(s);
+	/* a pump may have found some that it must not take */
+	some = migmux_splice_reclaim(s) || s->staging->nr_free;
 	spin_unlock(&s->lock);
-	if (back)
+	if (some)
 		migmux_session_wake_stalled(s);
 }
