@@ -37,16 +37,17 @@ bool migmux_mptcp_is(const struct socket *sock)
 int migmux_mptcp_flushed(struct socket *sock)
 {
 	struct sock *sk = sock->sk;
-	int err, unsent = 0;
+	int ret, err, unsent = 0;
 
 	if (!migmux_mptcp_is(sock))
 		return 1;
-	err = READ_ONCE(sk->sk_prot)->ioctl(sk, SIOCOUTQNSD, &unsent);
-	if (err || unsent <= 0)
-		return err ?: 1;
+	/* before: of what TCP has taken, it must not say that it cannot be sent */
 	err = -READ_ONCE(sk->sk_err);
 	if (!err && READ_ONCE(sk->sk_state) == TCP_CLOSE)
 		err = -EPIPE;
+	ret = READ_ONCE(sk->sk_prot)->ioctl(sk, SIOCOUTQNSD, &unsent);
+	if (ret || unsent <= 0)
+		return ret ?: 1;
 	return err;
 }
 

@@ -531,6 +531,9 @@ static void step(struct migmux_mover *mover)
 	case MIGMUX_RX_DONE:
 		break;
 	}
+	/* the session fails for that, unless it owns its devices already */
+	if (ch->closed && ch->session->verdict)
+		migmux_verdict_lost(ch);
 }
 
 static void mover_killed(struct migmux_mover *mover)

@@ -254,11 +254,39 @@ static bool channel_over(struct migmux_channel *ch, bool confirmed)
 	return !none;
 }
 
+static bool is_owned(struct migmux_session *s)
+{
+	bool owned;
+
+	spin_lock(&s->lock);
+	owned = s->handed_over;
+	spin_unlock(&s->lock);
+	return owned;
+}
+
+/**
+ * migmux_verdict_lost() - destination: a channel broke that was not confirmed
+ * @ch: the channel; the session fails for that, unless it owns its devices
+ *
+ * If another channel's confirmation has decided, this is only one channel less.
+ *
+ * Context: the channel's mover, once.
+ */
+void migmux_verdict_lost(struct migmux_channel *ch)
+{
+	if (!is_owned(ch->session))
+		return;
+	ch->rx = MIGMUX_RX_DONE;
+	channel_over(ch, false);
+}
+
 /* No confirmation can be sent any more: the destination will not start. */
 static void take_back(struct migmux_session *s, int err)
 {
 	spin_lock(&s->lock);
 	s->handed_over = false;
+	/* nor does whoever comes late decide once more */
+	s->nr_verdicts = 0;
 	WRITE_ONCE(s->confirm_due, false);
 	spin_unlock(&s->lock);
 	migmux_session_fail(s, err, VFIO_MIGMUX_INDEX_NONE, VFIO_MIGMUX_INDEX_NONE,
@@ -345,10 +373,12 @@ void migmux_verdict_send(struct migmux_channel *ch)
 	ret = migmux_channel_reply(ch, ch->buf, sizeof(struct migmux_wire_verdict));
 	if (ret == 1 && ++ch->told == migmux_verify_verdicts(ch))
 		ch->rx = MIGMUX_RX_CONFIRM;
-	else if (ret < 0 && ret != -EAGAIN)
-		migmux_session_fail(ch->session, ret, VFIO_MIGMUX_INDEX_NONE, ch->id,
-				    "channel %u from %s broke before the verdict was sent",
-				    ch->id, ch->peer);
+	if (ret >= 0 || ret == -EAGAIN)
+		return;
+	migmux_session_fail(ch->session, ret, VFIO_MIGMUX_INDEX_NONE, ch->id,
+			    "channel %u from %s broke before the verdict was sent",
+			    ch->id, ch->peer);
+	migmux_verdict_lost(ch);
 }
 
 /* The first confirmation decides: from here on migmux_session_fail() does nothing. */
@@ -360,16 +390,6 @@ static bool own(struct migmux_session *s)
 	owned = !s->failed;
 	if (owned)
 		s->handed_over = true;
-	spin_unlock(&s->lock);
-	return owned;
-}
-
-static bool is_owned(struct migmux_session *s)
-{
-	bool owned;
-
-	spin_lock(&s->lock);
-	owned = s->handed_over;
 	spin_unlock(&s->lock);
 	return owned;
 }
@@ -433,9 +453,7 @@ void migmux_verdict_await(struct migmux_channel *ch)
 		channel_over(ch, true);
 		return;
 	}
-	/* another channel's confirmation has decided: then this is only one channel less */
-	if (is_owned(s))
-		channel_over(ch, false);
+	migmux_verdict_lost(ch);
 }
 
 static void result_of(struct migmux_session *s, struct migmux_wire_result *result)
