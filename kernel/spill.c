@@ -49,10 +49,16 @@ bool migmux_spill_due_locked(const struct migmux_channel *ch)
 	return !ch->device && !moves_locked(ch->session);
 }
 
+/* A frame counts for what it costs: for a page at least, however small its sender makes it. */
+static u64 cost(u32 bytes)
+{
+	return max_t(u64, bytes, PAGE_SIZE);
+}
+
 static void spilled_free(struct migmux_frame *frame)
 {
 	trace_migmux_object_destroy("spilled", frame);
-	migmux_limit_staging_put(MIGMUX_WIRE_DATA_MAX);
+	migmux_limit_staging_put(cost(frame->bytes));
 	kvfree(frame->config);
 	kfree(frame);
 }
@@ -61,7 +67,7 @@ static struct migmux_frame *spilled_create(const struct migmux_channel *ch)
 {
 	struct migmux_frame *frame;
 
-	if (!migmux_limit_staging_take(MIGMUX_WIRE_DATA_MAX))
+	if (!migmux_limit_staging_take(cost(ch->head.bytes)))
 		return ERR_PTR(-ENOSPC);
 	frame = kzalloc(sizeof(*frame), GFP_KERNEL_ACCOUNT);
 	if (!frame)
@@ -71,12 +77,13 @@ static struct migmux_frame *spilled_create(const struct migmux_channel *ch)
 		goto err_free;
 	trace_migmux_object_create("spilled", frame);
 	frame->device = ch->carries;
+	frame->bytes = ch->head.bytes;
 	return frame;
 
 err_free:
 	kfree(frame);
 err_put:
-	migmux_limit_staging_put(MIGMUX_WIRE_DATA_MAX);
+	migmux_limit_staging_put(cost(ch->head.bytes));
 	return ERR_PTR(-ENOMEM);
 }
 
@@ -140,14 +147,14 @@ int migmux_spill_take(struct migmux_channel *ch, struct migmux_frame **spilled,
 	spin_lock(&s->lock);
 	if (!migmux_spill_due_locked(ch))
 		err = -EAGAIN;
-	else if (s->spilled + ch->head.bytes > s->max_spill)
+	else if (s->spilled + cost(ch->head.bytes) > s->max_spill)
 		err = -ENOBUFS;
 	else
 		err = migmux_gather_claim(&ch->carries->gather, &frame->gather,
 					  ch->head.idx, false, fault);
 	if (!err) {
 		migmux_recv_stall_locked(ch, false);
-		s->spilled += ch->head.bytes;
+		s->spilled += cost(ch->head.bytes);
 		spin_lock(&s->report->lock);
 		s->report->spill_peak = max(s->report->spill_peak, s->spilled);
 		spin_unlock(&s->report->lock);
@@ -201,7 +208,7 @@ void migmux_spill_settle(struct migmux_frame *spilled, struct migmux_frame *fram
 	frame->precopy = spilled->precopy;
 	frame->ack = spilled->ack;
 	spin_lock(&s->lock);
-	s->spilled -= spilled->bytes;
+	s->spilled -= cost(spilled->bytes);
 	spin_unlock(&s->lock);
 	spilled_free(spilled);
 }

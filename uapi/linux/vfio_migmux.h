@@ -184,7 +184,7 @@ struct vfio_migmux_device_remove {
  * ends must agree which channels are shared.
  *
  * Errors beside the common ones: ENOTSOCK, EPROTOTYPE, ENOTCONN, EAFNOSUPPORT,
- * EEXIST, ENOENT (no such device), ENOSPC.
+ * EINVAL also if files wait in the socket, EEXIST, ENOENT (no such device), ENOSPC.
  */
 struct vfio_migmux_channel_add {
 	__u32 argsz;
@@ -416,9 +416,9 @@ struct vfio_migmux_save {
  *	a slow device leaves room for others. Of shared channels it may hold one up with
  *	that
  * @max_spill: most bytes beyond @staging for frames that came by shared channels before
- *	their time, when one that is needed can only be behind them; 0 is as much as
- *	@staging, VFIO_MIGMUX_NO_SPILL none. The session fails (ENOBUFS) where that does
- *	not do. A source of this module never needs it
+ *	their time, when one that is needed can only be behind them; each counts for a page
+ *	at least; 0 is as much as @staging, VFIO_MIGMUX_NO_SPILL none. The session fails
+ *	(ENOBUFS) where that does not do. A source of this module never needs it
  * @max_state: most bytes of state of one device; 0 is any. If more comes the session
  *	fails (EFBIG). A source that asks is told (VFIO_MIGMUX_PEER_INFO)
  *
