@@ -118,10 +118,7 @@ static int adopt(struct migmux_session *s, const struct vfio_migmux_data_fd *arg
 	}
 	migmux_device_set_data_file(dev, file);
 	migmux_device_set_state(dev, state);
-	migmux_gather_skip(&dev->gather, args->first_idx);
-	dev->next_idx = args->first_idx;
-	dev->first_idx = args->first_idx;
-	dev->adopted = true;
+	migmux_device_set_adopted(dev, true, args->first_idx);
 	return 0;
 }
 

@@ -466,4 +466,22 @@ void migmux_device_put_data_file(struct migmux_device *dev)
 		return;
 	migmux_precopy_leave(dev);
 	fput(file);
+	if (dev->adopted && dev->session->role == VFIO_MIGMUX_ROLE_NONE)
+		migmux_device_set_adopted(dev, false, 0);
+}
+
+/**
+ * migmux_device_set_adopted() - is the data file one of the VMM's?
+ * @dev: the device of a session that does not save or load yet
+ * @adopted: is it?
+ * @first_idx: idx of the first frame: the VMM may have moved some itself
+ *
+ * Context: the session's mutex is held, or an arc of its gives the file back.
+ */
+void migmux_device_set_adopted(struct migmux_device *dev, bool adopted, u32 first_idx)
+{
+	migmux_gather_skip(&dev->gather, first_idx);
+	dev->next_idx = first_idx;
+	dev->first_idx = first_idx;
+	dev->adopted = adopted;
 }

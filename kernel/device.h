@@ -52,8 +52,9 @@ struct migmux_session;
  *	set and cleared under the session's lock while no mover uses it
  * @eof: source: its last byte is read, or nothing takes more; destination: its last
  *	byte is written; session's lock
- * @adopted: @data_file was the VMM's, which moved the device; session's mutex
- * @first_idx: idx of the first frame; constant once started
+ * @adopted: @data_file was the VMM's, which moved the device; session's mutex, or an arc
+ *	that gives it back
+ * @first_idx: idx of the first frame; as @adopted, constant once started
  * @pre: source: its part in pre-copy
  * @final: source: what the pump reads is not of pre-copy; destination: a frame of that
  *	was taken; the mover's
@@ -139,6 +140,7 @@ void migmux_device_stall_locked(struct migmux_device *dev, enum migmux_wait wait
 				bool waits);
 void migmux_device_set_error(struct migmux_device *dev, int err);
 void migmux_device_set_data_file(struct migmux_device *dev, struct file *file);
+void migmux_device_set_adopted(struct migmux_device *dev, bool adopted, u32 first_idx);
 void migmux_device_put_data_file(struct migmux_device *dev);
 
 #endif /* MIGMUX_DEVICE_H */

@@ -43,16 +43,26 @@ struct start {
 	bool ask;
 };
 
-/* The pump would not know that an end is a temporary one. */
-static bool in_precopy(const struct migmux_device *dev)
+/*
+ * SET_STATE has left a data file. A session can go on with what it would ask for itself; of
+ * pre-copy a pump would not know that an end is a temporary one.
+ */
+static int check_data_file(struct migmux_session *s, const struct start *how,
+			   const struct migmux_device *dev)
 {
-	return dev->data_file && (dev->state == VFIO_DEVICE_STATE_PRE_COPY ||
-				  dev->state == VFIO_DEVICE_STATE_PRE_COPY_P2P);
+	const u32 good = how->role == VFIO_MIGMUX_ROLE_SOURCE ?
+			 VFIO_DEVICE_STATE_STOP_COPY : VFIO_DEVICE_STATE_RESUMING;
+
+	if (dev->adopted || !dev->data_file || dev->state == good)
+		return 0;
+	return migmux_session_refuse(s, -EINVAL, "device %u is in %s by SET_STATE: take it back to RUNNING or STOP first",
+				     dev->index, migmux_state_name(dev->state));
 }
 
 static int check(struct migmux_session *s, const struct start *how)
 {
 	struct migmux_device *dev;
+	int err;
 	u32 i;
 
 	if (READ_ONCE(s->failed))
@@ -71,15 +81,14 @@ static int check(struct migmux_session *s, const struct start *how)
 	if (how->max_spill > migmux_staging_max() && how->max_spill != VFIO_MIGMUX_NO_SPILL)
 		return migmux_session_refuse(s, -ENOSPC, "max_spill of %llu bytes is over the limit of %llu for staging",
 					     how->max_spill, migmux_staging_max());
-	if (how->role != VFIO_MIGMUX_ROLE_SOURCE)
-		return 0;
 	migmux_session_for_each_device(s, dev, i) {
-		if (!dev->nr_channels && list_empty(&s->shared))
+		if (how->role == VFIO_MIGMUX_ROLE_SOURCE && !dev->nr_channels &&
+		    list_empty(&s->shared))
 			return migmux_session_refuse(s, -ENOTCONN, "device %u has no channel: add one for it",
 						     i);
-		if (!dev->adopted && in_precopy(dev))
-			return migmux_session_refuse(s, -EINVAL, "device %u is in pre-copy by SET_STATE: take it back to RUNNING first",
-						     i);
+		err = check_data_file(s, how, dev);
+		if (err)
+			return err;
 	}
 	return 0;
 }
