@@ -157,6 +157,22 @@ static u32 milestone_of(const struct migmux_batch *b)
 	return 0;
 }
 
+/* Devices that were unregistered meanwhile, and that the batch kept. */
+static void let_go(struct migmux_session *s)
+{
+	struct migmux_device *dev;
+	bool gone = false;
+	u32 i;
+
+	migmux_session_for_each_device(s, dev, i)
+		gone |= READ_ONCE(dev->gone);
+	if (!gone)
+		return;
+	migmux_session_get(s);		/* gone_work puts it */
+	if (!queue_work(migmux_compat_unbound_wq, &s->gone_work))
+		migmux_session_put(s);
+}
+
 static void finish(struct migmux_session *s)
 {
 	struct migmux_batch *b = &s->batch;
@@ -182,6 +198,10 @@ static void finish(struct migmux_session *s)
 	/* from here on the next batch may start */
 	spin_lock(&s->lock);
 	b->running = false;
+	if (kind == MIGMUX_BATCH_SET_STATE) {
+		b->set_done = b->set_begun;
+		b->set_result = b->result;
+	}
 	if (milestone)
 		migmux_session_milestone_locked(s, milestone);
 	spin_unlock(&s->lock);
@@ -190,6 +210,7 @@ static void finish(struct migmux_session *s)
 	if (milestone == VFIO_MIGMUX_MILESTONE_PRECOPY)
 		migmux_precopy_all_joined(s);
 	wake_up_all(&s->wq);
+	let_go(s);
 	migmux_session_put(s);
 }
 

@@ -46,6 +46,9 @@ enum migmux_batch_kind {
  * @error: errno (negative) of the first failure, 0 so far; set once by cmpxchg
  * @cancelled: not 0 once somebody outside wants it to end
  * @result: what the caller gets when it is over
+ * @set_begun: batches of SET_STATE so far; session's mutex
+ * @set_done: the last of them that is over; session's lock
+ * @set_result: @result of that; likewise. The next batch, a way back maybe, leaves it alone
  * @pending: devices that have not reached their checkpoint
  * @phase: of @plan
  * @plan: the phases
@@ -68,6 +71,9 @@ struct migmux_batch {
 	int error;
 	int cancelled;
 	int result;
+	u64 set_begun;
+	u64 set_done;
+	int set_result;
 	atomic_t pending;
 	u32 phase;
 	struct migmux_plan plan;

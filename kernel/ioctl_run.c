@@ -9,6 +9,7 @@
 #include <linux/vfio.h>
 
 #include "device.h"
+#include "hook.h"
 #include "ioctl.h"
 #include "session.h"
 
@@ -32,7 +33,8 @@ static int check_recover(struct migmux_session *s, u32 recover)
 static int check_set_state(struct migmux_session *s,
 			   const struct vfio_migmux_set_state *args)
 {
-	u32 reached;
+	struct migmux_device *dev;
+	u32 reached, i;
 
 	lockdep_assert_held(&s->mutex);
 	if (READ_ONCE(s->failed))
@@ -41,6 +43,10 @@ static int check_set_state(struct migmux_session *s,
 		return migmux_session_refuse(s, -EBUSY, "a batch runs: wait for it first");
 	if (!migmux_session_live(s))
 		return migmux_session_refuse(s, -EINVAL, "the session has no device: add one first");
+	migmux_session_for_each_device(s, dev, i)
+		if (READ_ONCE(dev->gone))
+			return migmux_session_refuse(s, -ENODEV, "%s was unregistered: close the session, and move the others by VFIO",
+						     dev->hook->name);
 	reached = migmux_session_reached(s);
 	if (s->role == VFIO_MIGMUX_ROLE_NONE ||
 	    reached & VFIO_MIGMUX_MILESTONE_HANDED_OVER)
@@ -74,9 +80,34 @@ static int put_results(struct migmux_session *s, struct vfio_migmux_set_state *a
 	return 0;
 }
 
+/* For a new batch, or back after none has begun: returns what was there. */
+static u32 milestone_batch(struct migmux_session *s, u32 to)
+{
+	u32 before;
+
+	spin_lock(&s->report->lock);
+	before = s->report->milestones & VFIO_MIGMUX_MILESTONE_BATCH;
+	s->report->milestones = (s->report->milestones & ~VFIO_MIGMUX_MILESTONE_BATCH) | to;
+	spin_unlock(&s->report->lock);
+	return before;
+}
+
+/* A failure, and the way back that follows it, may be over when the call wakes up. */
+static bool is_over(struct migmux_session *s, u64 serial)
+{
+	bool over;
+
+	spin_lock(&s->lock);
+	over = s->batch.set_done >= serial;
+	spin_unlock(&s->lock);
+	return over;
+}
+
 long migmux_ioctl_set_state(struct migmux_session *s, void *args)
 {
 	struct vfio_migmux_set_state *set = args;
+	u64 serial = 0;
+	u32 before;
 	int err;
 
 	err = check_recover(s, set->recover);
@@ -89,23 +120,25 @@ long migmux_ioctl_set_state(struct migmux_session *s, void *args)
 	err = migmux_session_drive(s);
 	if (err)
 		goto out_unlock;
-	spin_lock(&s->report->lock);
-	s->report->milestones &= ~VFIO_MIGMUX_MILESTONE_BATCH;
-	spin_unlock(&s->report->lock);
+	before = milestone_batch(s, 0);
+	serial = ++s->batch.set_begun;
 	err = migmux_batch_start(s, MIGMUX_BATCH_SET_STATE, set->target,
 				 set->recover, set->timeout_ms,
 				 set->flags & VFIO_MIGMUX_SET_STATE_NO_P2P);
-	if (err)
+	if (err) {
+		milestone_batch(s, before);
+		s->batch.set_begun--;
 		migmux_session_rest(s);
+	}
 out_unlock:
 	mutex_unlock(&s->mutex);
 	if (err || set->flags & VFIO_MIGMUX_SET_STATE_ASYNC)
 		return err;
 	/* interrupted, the batch goes on: its milestone tells */
-	if (wait_event_interruptible(s->wq, !migmux_batch_running(s)))
+	if (wait_event_interruptible(s->wq, is_over(s, serial)))
 		return -EINTR;
 	mutex_lock(&s->mutex);
-	err = put_results(s, set) ?: s->batch.result;
+	err = put_results(s, set) ?: s->batch.set_result;
 	mutex_unlock(&s->mutex);
 	return err;
 }
