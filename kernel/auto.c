@@ -57,8 +57,9 @@ void migmux_auto_set(bool on, const struct migmux_set_config *to)
 		migmux_netlink_set_ntf(set, true);
 		migmux_set_delete(set);
 	}
+	/* meanwhile somebody may have decided otherwise */
+	migmux_hook_all(enabled);
 	mutex_unlock(&migmux_set_lock);
-	migmux_hook_all(on);
 }
 
 static struct migmux_set *find_or_create(struct pid *owner)
@@ -74,6 +75,17 @@ static struct migmux_set *find_or_create(struct pid *owner)
 	if (migmux_set_find(name))
 		return NULL;
 	return migmux_set_create(name, owner, &config);
+}
+
+/* A member without a device is none. */
+static void forget(struct migmux_set *set, const char *name)
+	__must_hold(&migmux_set_lock)
+{
+	struct migmux_member *m = migmux_member_find(set, name);
+
+	lockdep_assert_held(&migmux_set_lock);
+	if (m && !m->hook)
+		migmux_member_drop(m);
 }
 
 /**
@@ -96,6 +108,9 @@ struct migmux_member *migmux_auto_join(struct migmux_hook *hook)
 		set = find_or_create(task_tgid(current));
 	if (set && !migmux_member_add(set, hook->name, NULL))
 		m = migmux_hook_member(hook);
+	/* the device is being unregistered, and nothing will tell its member that it closes */
+	if (set && !m)
+		forget(set, hook->name);
 	if (set && list_empty(&set->members))
 		migmux_set_delete(set);
 	else if (set)
@@ -118,8 +133,8 @@ void migmux_auto_leave(struct migmux_member *m)
 
 	if (!set->owner)
 		return;
-	migmux_member_leave(m);
 	mutex_lock(&migmux_set_lock);
+	migmux_member_leave(m);
 	migmux_member_drop(m);
 	if (list_empty(&set->members) && !set->dying) {
 		migmux_netlink_set_ntf(set, true);

@@ -328,6 +328,43 @@ void migmux_early_work(struct work_struct *work)
 }
 
 /**
+ * migmux_early_await_locked() - a call of the VMM waits for a member at P2P
+ * @m: the member
+ *
+ * What it was started to do is not taken back meanwhile, however long others take.
+ *
+ * Context: the set's lock is held.
+ */
+void migmux_early_await_locked(struct migmux_member *m)
+{
+	lockdep_assert_held(&m->set->lock);
+	m->awaited++;
+}
+
+/**
+ * migmux_early_awaited() - undo migmux_early_await_locked()
+ * @m: the member
+ *
+ * From now on the VMM has as long as ever to ask for it.
+ *
+ * Context: any but irq.
+ */
+void migmux_early_awaited(struct migmux_member *m)
+{
+	struct migmux_set *set = m->set;
+
+	spin_lock(&set->lock);
+	if (!--m->awaited && m->early.state == MIGMUX_EARLY_DONE) {
+		m->early.end_ns = ktime_get_ns();
+		/* of a set that is deleted all are leaving, before it is cancelled */
+		if (!m->leaving)
+			queue_delayed_work(migmux_compat_unbound_wq, &set->tick,
+					   msecs_to_jiffies(set->config.claim_timeout_ms));
+	}
+	spin_unlock(&set->lock);
+}
+
+/**
  * migmux_early_tick() - take back what the VMM did not ask for in time
  * @work: &migmux_set.tick
  *
@@ -343,7 +380,7 @@ void migmux_early_tick(struct work_struct *work)
 
 	spin_lock(&set->lock);
 	migmux_set_for_each(set, m) {
-		if (m->early.state != MIGMUX_EARLY_DONE || m->early.kept)
+		if (m->early.state != MIGMUX_EARLY_DONE || m->early.kept || m->awaited)
 			continue;
 		due = m->early.end_ns + set->config.claim_timeout_ms * NSEC_PER_MSEC;
 		if (due > now) {
@@ -401,5 +438,7 @@ void migmux_early_settle(struct migmux_member *m)
 	spin_unlock(&set->lock);
 	if (result)
 		back(m);
+	else
+		wake_up_all(&set->wq);	/* who waited for what was queued */
 	migmux_early_release(&early);
 }

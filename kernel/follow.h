@@ -30,6 +30,8 @@ bool migmux_early_take_locked(struct migmux_member *m, struct migmux_early *earl
 bool migmux_early_busy_locked(const struct migmux_member *m);
 void migmux_early_release(struct migmux_early *early);
 void migmux_early_work(struct work_struct *work);
+void migmux_early_await_locked(struct migmux_member *m);
+void migmux_early_awaited(struct migmux_member *m);
 void migmux_early_tick(struct work_struct *work);
 void migmux_early_settle(struct migmux_member *m);
 int migmux_slot_get(struct migmux_set *set);

@@ -17,7 +17,9 @@
 
 /* the records, in the order of registration */
 static LIST_HEAD(registry);
-/* protects @registry and @hook_all, and users, pinned and gone of each record */
+/* of the last record */
+static unsigned long last_serial;
+/* protects @registry, @last_serial and @hook_all, and users, pinned and gone of each record */
 static DEFINE_MUTEX(migmux_hook_lock);
 /* automatic sets are switched on: hook every device */
 static bool hook_all;
@@ -134,6 +136,7 @@ static int add_dev(struct device *dev)
 
 	migmux_interpose_register(hook);
 	mutex_lock(&migmux_hook_lock);
+	hook->serial = ++last_serial;
 	list_add_tail(&hook->node, &registry);
 	interpose(hook);
 	notify(hook);
@@ -154,7 +157,10 @@ static struct migmux_hook *find_by_vdev(const struct vfio_device *vdev)
 	return NULL;
 }
 
-/* A device is registered until we return, so its record stays meanwhile. */
+/*
+ * A device is registered until we return, so its record stays meanwhile. First no set or
+ * session can get it any more, then those that have it let go.
+ */
 static void remove_dev(struct device *dev)
 {
 	struct vfio_device *vdev = container_of(dev, struct vfio_device, device);
@@ -162,14 +168,17 @@ static void remove_dev(struct device *dev)
 
 	mutex_lock(&migmux_hook_lock);
 	hook = find_by_vdev(vdev);
+	if (hook) {
+		migmux_hook_get(hook);
+		hook->gone = true;
+		hook->pinned = false;
+	}
 	mutex_unlock(&migmux_hook_lock);
 	if (!hook)
 		return;
 	migmux_member_device_gone(hook);
 
 	mutex_lock(&migmux_hook_lock);
-	hook->gone = true;
-	hook->pinned = false;
 	list_del(&hook->node);
 	spin_lock(&hook->lock);
 	if (hook->owner)
@@ -180,6 +189,7 @@ static void remove_dev(struct device *dev)
 	mutex_unlock(&migmux_hook_lock);
 	/* nobody can ask for it any more */
 	migmux_hook_take_file(hook, VFIO_DEVICE_STATE_ERROR);
+	migmux_hook_put(hook);
 }
 
 static struct class_interface interface = {
@@ -216,14 +226,17 @@ struct migmux_hook *migmux_hook_get_by_name(const char *name)
  *
  * A device fd of VFIO's cdev may not be bound yet, and then the device may be
  * closed. VFIO refuses every ioctl of such a file with EINVAL before it looks at
- * the argument; of an opened device it takes the argument, which is bad here.
+ * the argument; of an opened device it takes the argument, which no process can have
+ * mapped here.
  *
  * Context: sleeps.
  */
 bool migmux_hook_file_is_open(struct file *file)
 {
+	const unsigned long nowhere = -PAGE_SIZE;
+
 	return file->f_op->unlocked_ioctl &&
-	       file->f_op->unlocked_ioctl(file, VFIO_DEVICE_FEATURE, 0) != -EINVAL;
+	       file->f_op->unlocked_ioctl(file, VFIO_DEVICE_FEATURE, nowhere) != -EINVAL;
 }
 
 /**
@@ -309,21 +322,22 @@ int migmux_hook_unpin(struct migmux_hook *hook, struct netlink_ext_ack *extack)
 }
 
 /**
- * migmux_hook_info_nth() - look at the n-th registered device
- * @n: from 0
+ * migmux_hook_info_next() - look at the next registered device
+ * @serial: of the one before, 0 for the first; becomes the one's that is found
  * @info: is filled
  *
  * Context: sleeps.
- * Return: 0, or -ENOENT when there are not so many.
+ * Return: 0, or -ENOENT when there is no other.
  */
-int migmux_hook_info_nth(unsigned int n, struct migmux_hook_info *info)
+int migmux_hook_info_next(unsigned long *serial, struct migmux_hook_info *info)
 {
 	struct migmux_hook *hook;
 	int err = -ENOENT;
 
 	mutex_lock(&migmux_hook_lock);
 	list_for_each_entry(hook, &registry, node) {
-		if (!n--) {
+		if (hook->serial > *serial) {
+			*serial = hook->serial;
 			info_fill(hook, info);
 			err = 0;
 			break;

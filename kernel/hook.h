@@ -25,6 +25,7 @@ struct migmux_member;
  * @ref: the registry holds one reference as long as the device is registered,
  *	and so does everyone to whom a migmux_hook_get_by_*() returned it
  * @node: in the registry; migmux_hook_lock
+ * @serial: rises along the registry; constant
  * @hash: to find it by @vdev; see interpose.c
  * @vdev: the device; its memory is there as long as the device is registered
  *	or its VFIO file is held
@@ -59,6 +60,7 @@ struct migmux_member;
 struct migmux_hook {
 	struct kref ref;
 	struct list_head node;
+	unsigned long serial;
 	struct hlist_node hash;
 	struct vfio_device *vdev;
 	char name[VFIO_MIGMUX_HANDLE_MAX + 1];
@@ -112,7 +114,7 @@ void migmux_hook_put(struct migmux_hook *hook);
 
 int migmux_hook_pin(struct migmux_hook *hook, struct netlink_ext_ack *extack);
 int migmux_hook_unpin(struct migmux_hook *hook, struct netlink_ext_ack *extack);
-int migmux_hook_info_nth(unsigned int n, struct migmux_hook_info *info);
+int migmux_hook_info_next(unsigned long *serial, struct migmux_hook_info *info);
 void migmux_hook_info_get(struct migmux_hook *hook, struct migmux_hook_info *info);
 
 int migmux_hook_hold(struct migmux_hook *hook, struct migmux_device *owner);

@@ -81,7 +81,9 @@ struct file *migmux_hook_find_file(struct migmux_hook *hook)
 	if (!hook->mapping || !current->files)
 		return NULL;
 	iterate_fd(current->files, 0, match, &search);
-	if (search.found && !migmux_hook_file_is_open(search.found)) {
+	/* of a device that has gone, another one may have the address of the mapping */
+	if (search.found && (READ_ONCE(hook->gone) ||
+			     !migmux_hook_file_is_open(search.found))) {
 		fput(search.found);
 		search.found = NULL;
 	}

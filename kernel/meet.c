@@ -4,7 +4,8 @@
  * STOP, or back: nobody goes beyond P2P before all have met there.
  *
  * Such a VMM may not have moved the other devices yet. So those count that the
- * calling process has open now; their files are held until all have met.
+ * calling process has open now; their files are held until all have met. As long as one
+ * waits for them, they are not taken back: that they are at P2P is what it waits for.
  */
 #include <linux/err.h>
 #include <linux/file.h>
@@ -37,17 +38,19 @@ struct party {
 	} guests[MIGMUX_MAX_DEVICES];
 };
 
+static void guest_put(struct guest *g)
+{
+	migmux_early_awaited(g->m);
+	if (g->file)
+		fput(g->file);
+	migmux_hook_put(g->hook);
+	migmux_member_put(g->m);
+}
+
 static void uninvite(struct party *party)
 {
-	struct guest *g;
-
-	while (party->nr) {
-		g = &party->guests[--party->nr];
-		if (g->file)
-			fput(g->file);
-		migmux_hook_put(g->hook);
-		migmux_member_put(g->m);
-	}
+	while (party->nr)
+		guest_put(&party->guests[--party->nr]);
 }
 
 static void list_members(struct party *party, struct migmux_member *m)
@@ -63,33 +66,46 @@ static void list_members(struct party *party, struct migmux_member *m)
 		g = &party->guests[party->nr++];
 		migmux_member_get(sib);
 		migmux_hook_get(sib->hook);
+		migmux_early_await_locked(sib);
 		*g = (struct guest) { .m = sib, .hook = sib->hook };
 	}
 	spin_unlock(&m->set->lock);
 }
 
-/* Who is here, and where? */
-static void invite(struct party *party, struct migmux_member *m)
+static bool none_goes_back(const struct party *party, struct migmux_set *set)
+{
+	bool none = true;
+	u32 i;
+
+	spin_lock(&set->lock);
+	for (i = 0; i < party->nr; i++)
+		none &= party->guests[i].m->early.state != MIGMUX_EARLY_BACK;
+	spin_unlock(&set->lock);
+	return none;
+}
+
+/* Who is here, and where? Not before those have arrived that are being taken back. */
+static int invite(struct party *party, struct migmux_member *m)
 {
 	enum vfio_device_mig_state state;
 	u32 i, n = 0;
 
 	list_members(party, m);
+	if (wait_event_killable(m->set->wq, none_goes_back(party, m->set)))
+		return -EINTR;
 	for (i = 0; i < party->nr; i++) {
 		struct guest g = party->guests[i];
 
 		g.file = migmux_hook_find_file(g.hook);
 		if (!g.file || migmux_hook_get_state(g.hook, &state)) {
-			if (g.file)
-				fput(g.file);
-			migmux_hook_put(g.hook);
-			migmux_member_put(g.m);
+			guest_put(&g);
 			continue;
 		}
 		g.state = state;
 		party->guests[n++] = g;
 	}
 	party->nr = n;
+	return 0;
 }
 
 static bool can_start_locked(const struct guest *g, u32 to)
@@ -188,6 +204,12 @@ static int have_met(const struct party *party, struct migmux_set *set)
 	return ret;
 }
 
+static bool is_over(const struct party *party, struct migmux_set *set, int *ret)
+{
+	*ret = have_met(party, set);
+	return *ret;
+}
+
 static int meet_there(struct party *party, struct migmux_member *m,
 		      struct migmux_hook *hook, enum vfio_device_mig_state *from,
 		      u32 meet, u32 target, bool *met)
@@ -207,9 +229,8 @@ static int meet_there(struct party *party, struct migmux_member *m,
 	*met = true;
 	spin_unlock(&set->lock);
 	wake_up_all(&set->wq);
-	if (wait_event_killable(set->wq, have_met(party, set)))
+	if (wait_event_killable(set->wq, is_over(party, set, &err)))
 		return -EINTR;
-	err = have_met(party, set);
 	if (err < 0)
 		return err;
 	send_all(party, set, target);
@@ -250,8 +271,7 @@ int migmux_meet(struct migmux_member *m, struct migmux_hook *hook,
 	spin_unlock(&m->set->lock);
 	/* the VMM asks it for its own device */
 	meet = migmux_policy_meet(*from, side, VFIO_MIGMUX_SET_POLICY_RESUME);
-	invite(party, m);
-	err = meet_there(party, m, hook, from, meet, target, met);
+	err = invite(party, m) ?: meet_there(party, m, hook, from, meet, target, met);
 	uninvite(party);
 	kfree(party);
 	return err;

@@ -258,14 +258,22 @@ int migmux_member_add(struct migmux_set *set, const char *name,
  * migmux_member_leave() - end what a member does early, for good
  * @m: the member; the caller holds a reference
  *
- * Context: no lock is held. Sleeps as long as drivers take.
+ * A device that comes meanwhile leaves, too.
+ *
+ * Context: migmux_set_lock is held, and dropped meanwhile. Sleeps as long as drivers take.
  */
 void migmux_member_leave(struct migmux_member *m)
+	__must_hold(&migmux_set_lock)
 {
-	spin_lock(&m->set->lock);
-	m->leaving = true;
-	spin_unlock(&m->set->lock);
-	migmux_early_settle(m);
+	lockdep_assert_held(&migmux_set_lock);
+	do {
+		mutex_unlock(&migmux_set_lock);
+		spin_lock(&m->set->lock);
+		m->leaving = true;
+		spin_unlock(&m->set->lock);
+		migmux_early_settle(m);
+		mutex_lock(&migmux_set_lock);
+	} while (!m->leaving);
 }
 
 /**
@@ -318,7 +326,8 @@ void migmux_member_device_new(struct migmux_hook *hook)
  * migmux_member_device_gone() - a device is being unregistered
  * @hook: the device
  *
- * When this returns its set is not in its driver any more, and never will be.
+ * When this returns its set is not in its driver any more, and never will be. An
+ * operator's waits for such a device again.
  *
  * Context: sleeps as long as the driver takes.
  */
@@ -328,11 +337,12 @@ void migmux_member_device_gone(struct migmux_hook *hook)
 
 	if (!m)
 		return;
-	migmux_member_leave(m);
+	migmux_auto_leave(m);
 	mutex_lock(&migmux_set_lock);
+	if (m->hook == hook)
+		migmux_member_leave(m);
 	if (m->hook == hook)
 		detach(m);
 	mutex_unlock(&migmux_set_lock);
-	/* the member waits for a device again */
 	migmux_member_put(m);
 }

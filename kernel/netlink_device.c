@@ -92,20 +92,20 @@ int vfio_migmux_nl_device_get_dumpit(struct sk_buff *skb,
 				     struct netlink_callback *cb)
 {
 	const struct genl_info *info = genl_info_dump(cb);
+	unsigned long serial = cb->args[0];
 	struct migmux_hook_info dev;
-	unsigned long n;
 	int err;
 
 	err = migmux_netlink_host(info);
 	if (err)
 		return err;
-	for (n = cb->args[0]; !migmux_hook_info_nth(n, &dev); n++) {
+	while (!migmux_hook_info_next(&serial, &dev)) {
 		err = device_put(skb, info, NLM_F_MULTI, &dev);
 		if (err)
-			break;
+			return err;
+		cb->args[0] = serial;
 	}
-	cb->args[0] = n;
-	return err;
+	return 0;
 }
 
 int vfio_migmux_nl_device_hook_doit(struct sk_buff *skb, struct genl_info *info)

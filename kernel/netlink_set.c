@@ -205,9 +205,7 @@ static void drop_member(struct migmux_set *set, const char *name)
 	if (!m)
 		return;
 	migmux_member_get(m);
-	mutex_unlock(&migmux_set_lock);
 	migmux_member_leave(m);
-	mutex_lock(&migmux_set_lock);
 	migmux_member_drop(m);
 	migmux_member_put(m);
 }
@@ -422,23 +420,23 @@ int vfio_migmux_nl_set_get_start(struct netlink_callback *cb)
 int vfio_migmux_nl_set_get_dumpit(struct sk_buff *skb, struct netlink_callback *cb)
 {
 	const struct genl_info *info = genl_info_dump(cb);
+	unsigned long serial = cb->args[0];
 	struct migmux_set_info *set;
-	unsigned long n;
 	int err;
 
 	err = migmux_netlink_host(info);
 	if (err)
 		return err;
 	mutex_lock(&migmux_set_lock);
-	for (n = cb->args[0]; (set = migmux_set_info_nth(n)); n++) {
+	while (!(err = migmux_set_info_next(&serial, &set))) {
 		err = set_put(skb, info, NLM_F_MULTI, set);
 		kvfree(set);
 		if (err)
 			break;
+		cb->args[0] = serial;
 	}
 	mutex_unlock(&migmux_set_lock);
-	cb->args[0] = n;
-	return err;
+	return err == -ENOENT ? 0 : err;
 }
 
 int vfio_migmux_nl_set_auto_set_doit(struct sk_buff *skb, struct genl_info *info)

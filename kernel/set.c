@@ -15,9 +15,11 @@
 #include "set.h"
 #include "trace.h"
 
-/* protects @sets, who is in them, and which devices they have */
+/* protects @sets and @last_serial, who is in sets, and which devices they have */
 DEFINE_MUTEX(migmux_set_lock);
 static LIST_HEAD(sets);
+/* of the last set */
+static unsigned long last_serial;
 
 static void release(struct kref *ref)
 {
@@ -66,6 +68,7 @@ struct migmux_set *migmux_set_create(const char *name, struct pid *owner,
 	init_waitqueue_head(&set->wq);
 	INIT_DELAYED_WORK(&set->tick, migmux_early_tick);
 	mutex_init(&set->timeline_lock);
+	set->serial = ++last_serial;
 	list_add_tail(&set->node, &sets);
 	trace_migmux_object_create("set", set);
 	return set;
@@ -183,16 +186,14 @@ void migmux_set_delete(struct migmux_set *set)
 		m->leaving = true;
 	set->config.claim_timeout_ms = 0;
 	spin_unlock(&set->lock);
-	mutex_unlock(&migmux_set_lock);
 
 	mod_delayed_work(migmux_compat_unbound_wq, &set->tick, 0);
 	while ((m = first_member(set))) {
 		migmux_member_leave(m);
-		mutex_lock(&migmux_set_lock);
 		migmux_member_drop(m);
-		mutex_unlock(&migmux_set_lock);
 		migmux_member_put(m);
 	}
+	mutex_unlock(&migmux_set_lock);
 	/* no member is left whose work could queue it again */
 	cancel_delayed_work_sync(&set->tick);
 	migmux_timeline_close(set);
@@ -246,21 +247,26 @@ struct migmux_set_info *migmux_set_info(struct migmux_set *set)
 }
 
 /**
- * migmux_set_info_nth() - look at the n-th set
- * @n: from 0
+ * migmux_set_info_next() - look at the next set
+ * @serial: of the one before, 0 for the first; becomes the one's that is found
+ * @info: gets a copy as migmux_set_info() makes it
  *
  * Context: migmux_set_lock is held; sleeps.
- * Return: as migmux_set_info(); NULL also when there are not so many.
+ * Return: 0, -ENOENT when there is no other, -ENOMEM.
  */
-struct migmux_set_info *migmux_set_info_nth(unsigned int n)
+int migmux_set_info_next(unsigned long *serial, struct migmux_set_info **info)
 {
 	struct migmux_set *set;
 
 	lockdep_assert_held(&migmux_set_lock);
-	list_for_each_entry(set, &sets, node)
-		if (!n--)
-			return migmux_set_info(set);
-	return NULL;
+	list_for_each_entry(set, &sets, node) {
+		if (set->serial > *serial) {
+			*serial = set->serial;
+			*info = migmux_set_info(set);
+			return *info ? 0 : -ENOMEM;
+		}
+	}
+	return -ENOENT;
 }
 
 /**

@@ -121,6 +121,8 @@ struct migmux_early {
  * @calls: calls of the VMM that are inside; set's lock
  * @met: how many of these wait at, or have passed, P2P together with the others;
  *	set's lock
+ * @awaited: calls of other members that wait for this one at P2P: @early is not taken
+ *	back meanwhile; set's lock
  * @early: set's lock. While a worker runs or takes back it is the worker's, but
  *	for what others only read
  * @counters: set's lock
@@ -142,6 +144,7 @@ struct migmux_member {
 	bool faulty;
 	u32 calls;
 	u32 met;
+	u32 awaited;
 	struct migmux_early early;
 	struct migmux_set_counters counters;
 	struct work_struct work;
@@ -157,6 +160,7 @@ struct migmux_member {
  * @ref: the list of sets holds one, each member one, each user of
  *	migmux_set_get() one
  * @node: in the list of sets; migmux_set_lock
+ * @serial: rises along the list; constant
  * @name: constant
  * @owner: process of an automatic set with a reference, NULL of an operator's;
  *	constant
@@ -178,6 +182,7 @@ struct migmux_member {
 struct migmux_set {
 	struct kref ref;
 	struct list_head node;
+	unsigned long serial;
 	char name[VFIO_MIGMUX_NAME_MAX + 1];
 	struct pid *owner;
 	bool dying;
@@ -233,7 +238,7 @@ void migmux_set_configure(struct migmux_set *set,
 			  const struct migmux_set_config *config);
 void migmux_set_delete(struct migmux_set *set);
 struct migmux_set_info *migmux_set_info(struct migmux_set *set);
-struct migmux_set_info *migmux_set_info_nth(unsigned int n);
+int migmux_set_info_next(unsigned long *serial, struct migmux_set_info **info);
 void migmux_set_exit(void);
 
 /* member.c: who is in them */

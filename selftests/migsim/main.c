@@ -111,7 +111,7 @@ void migsim_reset(struct migsim_device *dev)
 	} else {
 		spin_unlock(&dev->reset_lock);
 	}
-	queue_work(system_unbound_wq, &dev->reset_work);
+	queue_work(migmux_compat_unbound_wq, &dev->reset_work);
 }
 
 /*
