@@ -20,11 +20,13 @@
 #include <linux/slab.h>
 #include <linux/uio.h>
 #include <linux/vmalloc.h>
+#include <net/af_unix.h>
 #include <net/inet_connection_sock.h>
 #include <net/sock.h>
 #include <net/tcp_states.h>
 
 #include "channel.h"
+#include "compat.h"
 #include "mptcp.h"
 #include "send.h"
 #include "trace.h"
@@ -124,6 +126,22 @@ static int channel_register(struct migmux_channel *ch, const char **why)
 	return err;
 }
 
+static void channel_unregister(struct migmux_channel *ch)
+{
+	mutex_lock(&channels_lock);
+	list_del(&ch->node);
+	mutex_unlock(&channels_lock);
+}
+
+/*
+ * Files are no part of the format. One that refers to the session, in the queue of a socket
+ * that the session refers to, would keep both for ever.
+ */
+static bool holds_files(const struct sock *sk)
+{
+	return sk->sk_family == AF_UNIX && atomic_read(&unix_sk(sk)->scm_stat.nr_fds);
+}
+
 /**
  * migmux_channel_create() - make a channel of a connected socket
  * @fd: the socket in the current process
@@ -131,7 +149,8 @@ static int channel_register(struct migmux_channel *ch, const char **why)
  *
  * Context: sleeps; takes the lock of the channel list.
  * Return: the channel, or ERR_PTR: -EBADF, -ENOTSOCK, -EPROTOTYPE,
- * -EAFNOSUPPORT, -ENOTCONN, -EEXIST (the socket is a channel), -ENOMEM.
+ * -EAFNOSUPPORT, -ENOTCONN, -EEXIST (the socket is a channel), -EINVAL (files wait in it),
+ * -ENOMEM.
  */
 struct migmux_channel *migmux_channel_create(int fd, const char **why)
 {
@@ -166,9 +185,18 @@ struct migmux_channel *migmux_channel_create(int fd, const char **why)
 	err = channel_register(ch, why);
 	if (err)
 		goto err_free;
+	ch->rights = migmux_compat_pass_rights(sock->sk, false);
+	if (holds_files(sock->sk)) {
+		*why = "files wait in the socket with its bytes: receive them first";
+		err = -EINVAL;
+		goto err_rights;
+	}
 	trace_migmux_object_create("channel", ch);
 	return ch;
 
+err_rights:
+	migmux_compat_pass_rights(sock->sk, ch->rights);
+	channel_unregister(ch);
 err_free:
 	kfree(ch);
 err_put:
@@ -184,10 +212,9 @@ err_put:
  */
 void migmux_channel_destroy(struct migmux_channel *ch)
 {
-	mutex_lock(&channels_lock);
-	list_del(&ch->node);
-	mutex_unlock(&channels_lock);
+	channel_unregister(ch);
 	trace_migmux_object_destroy("channel", ch);
+	migmux_compat_pass_rights(ch->sock->sk, ch->rights);
 	sockfd_put(ch->sock);
 	kfree(ch);
 }

@@ -68,6 +68,7 @@ enum migmux_channel_flags {
  * @file: the socket's file; owned, put by migmux_channel_destroy()
  * @sock: the same; constant
  * @send: how to send; constant
+ * @rights: it took files along with bytes before it was a channel; constant
  * @local: own address in words; constant
  * @peer: the peer's address in words; constant
  * @tls: how it was encrypted when it became a channel; constant
@@ -123,6 +124,7 @@ struct migmux_channel {
 	struct file *file;
 	struct socket *sock;
 	const struct migmux_send_ops *send;
+	bool rights;
 	char local[MIGMUX_ADDRESS_LEN];
 	char peer[MIGMUX_ADDRESS_LEN];
 	struct migmux_tls_info tls;

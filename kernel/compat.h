@@ -7,6 +7,7 @@
 
 #include <linux/version.h>
 #include <linux/vfio.h>
+#include <net/sock.h>
 
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 12, 0)
 #error "vfio_migmux needs Linux 6.12 or newer"
@@ -90,6 +91,30 @@ static inline bool migmux_compat_is_precopy_v2(const struct vfio_device *vdev)
 #else
 #define migmux_compat_map_bar(core, bar) \
 	PTR_ERR_OR_ZERO((void __force *)vfio_pci_core_get_iomap(core, bar))
+#endif
+
+/*
+ * Since 6.16 an AF_UNIX socket can refuse files that come along with bytes. Says what it did
+ * before. Sleeps.
+ */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 16, 0)
+static inline bool migmux_compat_pass_rights(struct sock *sk, bool on)
+{
+	return true;
+}
+#else
+static inline bool migmux_compat_pass_rights(struct sock *sk, bool on)
+{
+	bool was;
+
+	if (!sk_is_unix(sk))
+		return true;
+	lock_sock(sk);
+	was = sk->sk_scm_rights;
+	sk->sk_scm_rights = on;
+	release_sock(sk);
+	return was;
+}
 #endif
 
 #endif /* MIGMUX_COMPAT_H */

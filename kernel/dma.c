@@ -11,21 +11,18 @@
  *
  * 1. The session has failed, or its last file is gone: no mover takes another piece, and
  *    no ioctl runs that could add a range.
- * 2. Movers are stopped: wait for the calls that they are in. A mover that waits in one for
- *    memory that never comes, as user space can arrange, ends when its process is
- *    killed, as any thread of it would.
- * 3. What devices may not use yet is taken away, by a worker in the address space of the
- *    owner. If that is gone, or going, so are its descriptors: then it is the targets'
- *    own business, as if the process had mapped everything itself.
+ * 2. Movers take away what devices may not use yet. One that waits in a call for memory
+ *    that never comes, as user space can arrange, ends when its process is killed, as any
+ *    thread of it would. If the process is going, so are its descriptors: then it is
+ *    the targets' own business, as if the process had mapped everything itself.
+ * 3. Movers are stopped.
  * 4. The targets' files are put when the session gives back all that it holds.
  */
 #include <linux/cpumask.h>
 #include <linux/file.h>
 #include <linux/fs.h>
-#include <linux/kthread.h>
 #include <linux/ktime.h>
 #include <linux/mm.h>
-#include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
 
@@ -120,7 +117,8 @@ static bool ready(struct migmux_mover *mover)
 	struct migmux_session *s = t->session;
 	bool is_ready;
 
-	if (READ_ONCE(s->failed) || READ_ONCE(s->dma.dead))
+	if (READ_ONCE(s->dma.dead) ||
+	    (READ_ONCE(s->failed) && !READ_ONCE(s->dma.undo)))
 		return false;
 	spin_lock(&s->dma.lock);
 	is_ready = w->has_piece || migmux_dma_table_ready(&t->table) || must_end(t);
@@ -133,6 +131,11 @@ static bool take(struct migmux_dma_worker *w, bool *end)
 	struct migmux_dma_target *t = w->target;
 
 	spin_lock(&t->session->dma.lock);
+	/* one that a signal has interrupted */
+	if (w->has_piece && !w->piece.unmap && t->session->dma.undo) {
+		migmux_dma_table_settle(&t->table, &w->piece, -EINTR);
+		w->has_piece = false;
+	}
 	if (!w->has_piece)
 		w->has_piece = migmux_dma_table_next(&t->table, &w->piece);
 	if (w->has_piece && !t->start_ns)
@@ -380,8 +383,31 @@ void migmux_dma_killed(struct migmux_session *s)
 	wake_up_all(&s->wq);
 }
 
+/*
+ * Movers map nothing any more, but take away. What a source has mapped is its VM's, and what
+ * a session has when it is closed in the middle of nothing is its VMM's.
+ */
+static void undo(struct migmux_session *s)
+{
+	const bool all = s->role != VFIO_MIGMUX_ROLE_SOURCE &&
+			 (READ_ONCE(s->failed) || migmux_dma_unfinished(s));
+	struct migmux_dma *dma = &s->dma;
+	u32 i;
+
+	spin_lock(&dma->lock);
+	WRITE_ONCE(dma->undo, true);
+	for (i = 0; i < dma->nr_targets; i++) {
+		dma->targets[i]->table.held = true;
+		if (all)
+			migmux_dma_table_undo(&dma->targets[i]->table);
+	}
+	spin_unlock(&dma->lock);
+	migmux_dma_wake(s);
+	wait_event(s->wq, !migmux_dma_unfinished(s) || READ_ONCE(dma->dead));
+}
+
 /**
- * migmux_dma_stop() - wait until nobody maps any more
+ * migmux_dma_stop() - take away what no device may use yet, and end the threads
  * @s: the session; nobody adds a target or a range
  *
  * Context: sleeps as long as the calls that movers are in. Not from a mover. Calls must
@@ -392,6 +418,9 @@ void migmux_dma_stop(struct migmux_session *s)
 	struct migmux_dma_target *t;
 	u32 i, j;
 
+	if (!s->dma.nr_targets)
+		return;
+	undo(s);
 	for (i = 0; i < s->dma.nr_targets; i++) {
 		t = s->dma.targets[i];
 		stop_workers(t);
@@ -399,52 +428,6 @@ void migmux_dma_stop(struct migmux_session *s)
 			if (t->workers[j].has_piece)
 				settle(&t->workers[j], -EINTR);
 	}
-}
-
-static void undo_target(struct migmux_dma_target *t)
-{
-	struct migmux_dma *dma = &t->session->dma;
-	struct migmux_dma_piece piece;
-	bool more = true;
-	int err;
-
-	spin_lock(&dma->lock);
-	migmux_dma_table_undo(&t->table);
-	spin_unlock(&dma->lock);
-	while (more && !READ_ONCE(dma->dead)) {
-		spin_lock(&dma->lock);
-		more = migmux_dma_table_next(&t->table, &piece);
-		spin_unlock(&dma->lock);
-		if (!more)
-			break;
-		err = work(t, &piece);
-		spin_lock(&dma->lock);
-		migmux_dma_table_settle(&t->table, &piece, err);
-		spin_unlock(&dma->lock);
-		cond_resched();
-	}
-	if (t->batch)
-		end_batch(t);
-}
-
-/**
- * migmux_dma_undo() - take away what no device may use yet
- * @s: the session; migmux_dma_stop() was called. What a source has mapped is its VM's
- *
- * Context: work, not a task of a user: it borrows the owner's address space. Sleeps.
- */
-void migmux_dma_undo(struct migmux_session *s)
-{
-	u32 i;
-
-	if (!s->dma.nr_targets || READ_ONCE(s->dma.dead) ||
-	    s->role == VFIO_MIGMUX_ROLE_SOURCE || !mmget_not_zero(s->owner.mm))
-		return;
-	kthread_use_mm(s->owner.mm);
-	for (i = 0; i < s->dma.nr_targets; i++)
-		undo_target(s->dma.targets[i]);
-	kthread_unuse_mm(s->owner.mm);
-	mmput(s->owner.mm);
 	migmux_dma_tell(s);
 }
 

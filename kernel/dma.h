@@ -115,6 +115,7 @@ struct migmux_dma_target {
  * @told: thousandths of which the last event told; @lock
  * @told_failed: and how many ranges had failed; @lock
  * @dead: the process is being killed: nobody maps, and all goes with it
+ * @undo: the session ends: nothing is mapped any more, but taken away; @lock to set
  */
 struct migmux_dma {
 	spinlock_t lock;	/* see above */
@@ -123,6 +124,7 @@ struct migmux_dma {
 	u32 told;
 	u32 told_failed;
 	bool dead;
+	bool undo;
 };
 
 /* dma.c: targets, and threads that work on them */
@@ -136,7 +138,6 @@ void migmux_dma_target_free(struct migmux_dma_target *t);
 void migmux_dma_wake(struct migmux_session *s);
 void migmux_dma_killed(struct migmux_session *s);
 void migmux_dma_stop(struct migmux_session *s);
-void migmux_dma_undo(struct migmux_session *s);
 void migmux_dma_detach(struct migmux_session *s);
 void migmux_dma_free(struct migmux_session *s);
 

@@ -12,6 +12,9 @@
  * 5. The peer is told, and the channels are shut down.
  * 6. Nobody maps memory any more, and what was mapped ahead of time is taken away.
  * 7. The devices go to the recover state, all together.
+ *
+ * A close of which nothing has to end does by itself what of this there is to do, and then no
+ * end may begin beside it: @closing sees to that.
  */
 #include <linux/file.h>
 #include <linux/net.h>
@@ -34,7 +37,8 @@
  * @channel: the channel it is about, or VFIO_MIGMUX_INDEX_NONE
  * @fmt: one line: what is wrong
  *
- * Only the first failure counts, and none after the devices are handed over.
+ * Only the first failure counts, and none after the devices are handed over, or when
+ * nobody has the session open any more.
  *
  * The caller has a reference, or is one of those that the close waits for after end_work.
  *
@@ -48,7 +52,7 @@ void migmux_session_fail(struct migmux_session *s, int error, u32 device,
 	va_list args;
 
 	spin_lock(&s->lock);
-	if (s->failed || s->handed_over) {
+	if (s->failed || s->handed_over || s->closing) {
 		spin_unlock(&s->lock);
 		return;
 	}
@@ -203,7 +207,6 @@ void migmux_session_end_work(struct work_struct *work)
 	migmux_session_stop_movers(s);
 	shut_channels(s);
 	migmux_dma_stop(s);
-	migmux_dma_undo(s);
 	recover(s);
 	migmux_session_rest(s);
 	spin_lock(&s->lock);
@@ -236,11 +239,8 @@ static void close_work(struct work_struct *work)
 	struct migmux_session *s =
 		container_of(work, struct migmux_session, close_work);
 
-	if (s->staging)
-		migmux_staging_destroy(s->staging);
+	migmux_staging_destroy(s->staging);
 	s->staging = NULL;
-	if (migmux_dma_unfinished(s))
-		migmux_dma_undo(s);
 }
 
 /**
@@ -258,10 +258,15 @@ void migmux_session_close(struct migmux_session *s)
 	/* without a verdict a source is done when the sockets have it all */
 	done |= s->role == VFIO_MIGMUX_ROLE_SOURCE && !s->verdict &&
 		s->nr_sent == migmux_session_live(s);
+	s->closing = done;
 	spin_unlock(&s->lock);
 	if (!done)
 		migmux_session_fail(s, -ECANCELED, VFIO_MIGMUX_INDEX_NONE,
 				    VFIO_MIGMUX_INDEX_NONE, "the session was closed");
+	/* whoever fails from now on, maybe because it cannot hand over, has nothing to end */
+	spin_lock(&s->lock);
+	s->closing = true;
+	spin_unlock(&s->lock);
 	/* a failure that came before ours is told first, and then queues its work */
 	wait_event(s->wq, !READ_ONCE(s->failed) || READ_ONCE(s->ending));
 	flush_work(&s->end_work);
@@ -270,12 +275,10 @@ void migmux_session_close(struct migmux_session *s)
 	wait_event(s->wq, !migmux_batch_running(s));
 	migmux_session_stop_movers(s);
 	migmux_dma_stop(s);
-	/* a device that goes may have begun the end only now */
 	flush_work(&s->gone_work);
-	flush_work(&s->end_work);
 	migmux_session_rest(s);
 	migmux_spill_drop(s);
-	if (s->staging || migmux_dma_unfinished(s)) {
+	if (s->staging) {
 		/* by a worker: it borrows the address space of the owner */
 		INIT_WORK(&s->close_work, close_work);
 		queue_work(migmux_compat_unbound_wq, &s->close_work);
@@ -289,7 +292,25 @@ void migmux_session_close(struct migmux_session *s)
 	migmux_session_detach(s);
 	/* what came in between has found nothing left to do */
 	flush_work(&s->gone_work);
-	flush_work(&s->end_work);
 	migmux_report_close(s->net, s->report);
 	migmux_session_put(s);
+}
+
+static void later_work(struct work_struct *work)
+{
+	migmux_session_close(container_of(work, struct migmux_session, later_work));
+}
+
+/**
+ * migmux_session_close_later() - the file is closed by a task that cannot wait
+ * @s: the session; its reference is put
+ *
+ * The module waits for it, too, when it is unloaded.
+ *
+ * Context: any.
+ */
+void migmux_session_close_later(struct migmux_session *s)
+{
+	INIT_WORK(&s->later_work, later_work);
+	queue_work(migmux_wq, &s->later_work);
 }

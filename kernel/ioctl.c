@@ -7,6 +7,7 @@
 #include <linux/fs.h>
 #include <linux/module.h>
 #include <linux/poll.h>
+#include <linux/sched.h>
 #include <linux/uaccess.h>
 
 #include "ioctl.h"
@@ -194,7 +195,13 @@ static int migmux_open(struct inode *inode, struct file *file)
 
 static int migmux_release(struct inode *inode, struct file *file)
 {
-	migmux_session_close(file->private_data);
+	struct migmux_session *s = file->private_data;
+
+	/* a mover that was sent the file, and which the session maybe waits for */
+	if (current->flags & PF_USER_WORKER)
+		migmux_session_close_later(s);
+	else
+		migmux_session_close(s);
 	return 0;
 }
 

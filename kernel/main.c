@@ -62,12 +62,14 @@ err_wq:
 }
 
 /*
- * An open session holds a reference to the module, so none lives here, and no
- * mover, batch or link that is in use. Sets do not: unregistering the hooks ends what
- * they do, and then they have no devices. What sockets still send is waited for.
+ * An open session holds a reference to the module, so none lives here, once those are
+ * closed whose file was closed by a mover; and no mover, batch or link that is in use. Sets
+ * do not: unregistering the hooks ends what they do, and then they have no devices. What
+ * sockets still send is waited for.
  */
 static void __exit migmux_exit(void)
 {
+	flush_workqueue(migmux_wq);
 	migmux_hook_exit();
 	misc_deregister(&misc);
 	migmux_netlink_exit();

@@ -10,6 +10,7 @@
 #include <linux/sched.h>
 #include <linux/sched/signal.h>
 #include <linux/sched/vhost_task.h>
+#include <linux/task_work.h>
 
 #include "mover.h"
 #include "trace.h"
@@ -41,6 +42,12 @@ static bool run(void *data)
 		__set_current_state(TASK_RUNNING);
 		widen();
 		mover->widened = true;
+		return true;
+	}
+
+	/* files that an AF_UNIX peer sent along: they are closed where signals are handled */
+	if (task_work_pending(current)) {
+		set_thread_flag(TIF_NOTIFY_SIGNAL);
 		return true;
 	}
 
@@ -109,8 +116,9 @@ int migmux_mover_start(struct migmux_mover *mover,
 	mover->ops = ops;
 	mover->widened = false;
 	task = create(mover, name);
-	if (IS_ERR(task))
-		return PTR_ERR(task);
+	/* NULL is what the first kernels of 6.12 say of any error */
+	if (IS_ERR_OR_NULL(task))
+		return task ? PTR_ERR(task) : -ENOMEM;
 	spin_lock_irq(&mover->lock);
 	mover->task = task;
 	spin_unlock_irq(&mover->lock);

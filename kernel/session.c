@@ -245,7 +245,8 @@ void migmux_session_wake_stalled(struct migmux_session *s)
 	migmux_session_for_each_device(s, dev, i)
 		if (READ_ONCE(dev->stalled[MIGMUX_WAIT_STAGING]))
 			migmux_mover_wake(&dev->mover);
-	if (s->role == VFIO_MIGMUX_ROLE_SOURCE)
+	/* nor of a session whose start failed: its frames may still be on their way */
+	if (s->role != VFIO_MIGMUX_ROLE_DESTINATION)
 		return;
 	for (i = 0; i < s->nr_channels; i++)
 		if (READ_ONCE(s->channels[i]->stalled))

@@ -84,6 +84,7 @@ struct net;
  * @weights: source: sum over the devices that still read
  * @spilled: destination: bytes beyond staging
  * @failed: the session fails: no mover starts another step, no arc begins
+ * @closing: its file is closed: what fails does not count any more, see end.c
  * @ending: after a failure end_work is queued
  * @ended: after a failure everything has stopped
  * @nr_quiesced: source: devices in a P2P state or beyond
@@ -102,7 +103,8 @@ struct net;
  *	nothing fails or rolls back any more
  * @gate_work: lets a batch wait until memory is mapped; the batch's reference
  * @end_work: stops everything after a failure
- * @close_work: gives staging and unfinished mappings back when the file is closed
+ * @close_work: gives staging back when the file is closed
+ * @later_work: closes the session when the last file was a mover's
  * @gone_work: fails the session because a device is being unregistered
  * @reclaim_work: looks whether memory has come back, while movers run
  */
@@ -147,6 +149,7 @@ struct migmux_session {
 	u32 weights;
 	u64 spilled;
 	bool failed;
+	bool closing;
 	bool ending;
 	bool ended;
 	u32 nr_quiesced;
@@ -165,6 +168,7 @@ struct migmux_session {
 	struct work_struct gate_work;
 	struct work_struct end_work;
 	struct work_struct close_work;
+	struct work_struct later_work;
 	struct work_struct gone_work;
 	struct delayed_work reclaim_work;
 };
@@ -209,6 +213,7 @@ void migmux_session_end_work(struct work_struct *work);
 bool migmux_session_idle(struct migmux_session *s);
 void migmux_session_stop_movers(struct migmux_session *s);
 void migmux_session_close(struct migmux_session *s);
+void migmux_session_close_later(struct migmux_session *s);
 
 /* progress.c: milestones, phases, refusals: what the outside is told */
 void migmux_session_milestone_locked(struct migmux_session *s, u32 milestone);
@@ -230,6 +235,7 @@ bool migmux_verdict_confirm_due(struct migmux_channel *ch);
 void migmux_verdict_confirm(struct migmux_channel *ch);
 void migmux_verdict_loaded(struct migmux_session *s);
 void migmux_verdict_send(struct migmux_channel *ch);
+void migmux_verdict_lost(struct migmux_channel *ch);
 void migmux_verdict_await(struct migmux_channel *ch);
 void migmux_verdict_send_failure(struct migmux_session *s);
 void migmux_verdict_send_refusal(struct migmux_session *s);
