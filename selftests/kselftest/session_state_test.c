@@ -293,6 +293,25 @@ TEST_F(vmm, own_ioctls)
 	EXPECT_TRUE(all_are(self, RUNNING));
 }
 
+/* A refusal is no batch: what is said of the last one still holds. */
+TEST_F(vmm, refused_after_batch)
+{
+	ASSERT_EQ(0, add_all(self));
+	ASSERT_EQ(0, session_set_state(self->fd, STOP, NONE, 0, 0, NULL));
+	ASSERT_EQ(0, session_wait(self->fd, M_BATCH, 0));
+	EXPECT_SAYS(EINVAL, "not a state to ask for",
+		    session_set_state(self->fd, 99, NONE, 0, 0, NULL));
+	EXPECT_EQ(0, session_wait(self->fd, M_BATCH, 0));
+	EXPECT_SAYS(EOPNOTSUPP, "does not support PRE_COPY",
+		    session_set_state(self->fd, PRE_COPY, NONE, VFIO_MIGMUX_SET_STATE_ASYNC,
+				      0, NULL));
+	EXPECT_EQ(0, session_wait(self->fd, M_BATCH, 0));
+	EXPECT_SAYS(EINVAL, "recover",
+		    session_set_state(self->fd, RUNNING, 99, 0, 0, NULL));
+	EXPECT_EQ(0, session_wait(self->fd, M_BATCH, 0));
+	EXPECT_TRUE(all_are(self, STOP));
+}
+
 static void *stop_slowly(void *dev)
 {
 	return (void *)(long)set_state(dev, STOP, NULL);
