@@ -370,6 +370,35 @@ TEST_F(vmm, reset_between)
 	EXPECT_TRUE(all_are(self, STOP));
 }
 
+/* The data file of a device in RESUMING is there to be written: nothing can be saved of it. */
+TEST_F(vmm, save_from_resuming)
+{
+	const struct vfio_dev *dev = &self->dev[0];
+	struct arc arcs[ARCS_MAX];
+	int fd[2];
+
+	ASSERT_EQ(0, attr_write(dev->addr, "headerless", "1"));
+	ASSERT_EQ(0, session_device_add(self->fd, dev->fd, idstrs[0], 0));
+	ASSERT_EQ(0, peer_pair(fd));
+	ASSERT_EQ(0, session_channel_add(self->fd, fd[0], 0));
+	ASSERT_EQ(0, session_set_state(self->fd, RESUMING, NONE, 0, 0, NULL));
+	ASSERT_EQ(0, attr_write(dev->addr, "arcs_log", "0"));
+	EXPECT_SAYS(EINVAL, "is in RESUMING", session_save(self->fd, 0, RUNNING, STAGING));
+	EXPECT_TRUE(session_says(self->fd, EINVAL, dev->addr));
+	EXPECT_SAYS(EINVAL, "is in RESUMING",
+		    session_save(self->fd, VFIO_MIGMUX_SAVE_VERDICT, RUNNING, STAGING));
+	EXPECT_TRUE(device_is(dev, RESUMING));
+	EXPECT_EQ(0, arcs_read(dev->addr, arcs));
+	EXPECT_EQ(0, session_poll(fd[1], POLLIN, 0));
+	/* it was a refusal: from RUNNING the same session saves */
+	ASSERT_EQ(0, session_set_state(self->fd, RUNNING, NONE, 0, 0, NULL));
+	ASSERT_EQ(0, session_save(self->fd, 0, RUNNING, STAGING));
+	EXPECT_EQ(0, peer_drain(&fd[1], 1, 1));
+	EXPECT_EQ(0, session_wait(self->fd, M_SENT, WAIT_MS));
+	close(fd[0]);
+	close(fd[1]);
+}
+
 int main(int argc, char **argv)
 {
 	return session_main(argc, argv);
