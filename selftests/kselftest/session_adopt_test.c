@@ -317,6 +317,56 @@ TEST_F(adopt, closed)
 	self->pair.to = -1;
 }
 
+/* --- taken back --------------------------------------------------------------------------- */
+
+/* SET_STATE ends what was adopted: from then on the session makes the arcs itself. */
+static int take_back(struct _test_data_adopt *self, int fd)
+{
+	return attr_write(self->vmm.dev[2].addr, "headerless", "1") ?:
+	       session_set_state(fd, RUNNING, NONE, 0, 0, NULL) ?:
+	       attr_write(self->vmm.dev[2].addr, "headerless", "0");
+}
+
+/* Only devices 0 and 2, so that no channel ends before the others. */
+static int pair_of_one(struct _test_data_adopt *self)
+{
+	pair_close(&self->pair);
+	return pair_open(&self->pair, &self->vmm.dev[0], &self->vmm.dev[2], 1, 2);
+}
+
+/* A whole migration with a verdict: so nothing is adopted any more. */
+static void check_migrates(struct __test_metadata *_metadata, struct _test_data_adopt *self)
+{
+	ASSERT_EQ(0, pair_start(&self->pair, true, STAGING)) {
+		TH_LOG("from: %s", session_last_error(self->pair.from).text);
+		TH_LOG("to: %s", session_last_error(self->pair.to).text);
+	}
+	ASSERT_EQ(0, pair_finish(&self->pair));
+	EXPECT_TRUE(pair_equal(&self->pair));
+}
+
+TEST_F(adopt, source_taken_back)
+{
+	ASSERT_EQ(0, pair_of_one(self));
+	ASSERT_EQ(0, set_state(&self->vmm.dev[0], STOP_COPY, &self->save[0]));
+	/* nor does the first index hold any more: the destination wants frame 0 */
+	ASSERT_EQ(0, session_data_fd(self->pair.from, 0, self->save[0], 3));
+	forget(&self->save[0]);
+	ASSERT_EQ(0, take_back(self, self->pair.from));
+	check_migrates(_metadata, self);
+}
+
+TEST_F(adopt, destination_taken_back)
+{
+	ASSERT_EQ(0, pair_of_one(self));
+	ASSERT_EQ(0, attr_write(self->vmm.dev[2].addr, "headerless", "1"));
+	ASSERT_EQ(0, set_state(&self->vmm.dev[2], RESUMING, &self->load[0]));
+	ASSERT_EQ(0, session_data_fd(self->pair.to, 0, self->load[0], 3));
+	forget(&self->load[0]);
+	ASSERT_EQ(0, take_back(self, self->pair.to));
+	check_migrates(_metadata, self);
+}
+
 /* --- what is refused ---------------------------------------------------------------- */
 
 TEST_F(adopt, wrong_files)
