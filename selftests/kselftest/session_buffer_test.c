@@ -182,6 +182,75 @@ TEST_F(buffer, beside_a_channel)
 	close(fd[1]);
 }
 
+/* KiB that the kernel has allocated, in whichever way it gets a config blob. */
+static long kernel_kib(void)
+{
+	FILE *file = fopen("/proc/meminfo", "r");
+	long kib, sum = 0;
+	char line[128];
+
+	while (file && fgets(line, sizeof(line), file))
+		if (sscanf(line, "Slab: %ld", &kib) == 1 ||
+		    sscanf(line, "VmallocUsed: %ld", &kib) == 1)
+			sum += kib;
+	if (file)
+		fclose(file);
+	return sum;
+}
+
+/* Blobs that were set before the session loads, and those that come. */
+static int load_over(struct _test_data_buffer *self, int fd, char *blob, __u32 size)
+{
+	int i, ret = 0;
+
+	memset(blob, 'a', size);
+	for (i = 0; i < SESSION_DEVICES && ret >= 0; i++) {
+		ret = session_device_add(fd, self->dev[i].fd, idstrs[i], 0);
+		if (ret >= 0)
+			ret = session_config_set(fd, i, blob, size);
+	}
+	if (ret >= 0)
+		ret = session_load(fd, VFIO_MIGMUX_LOAD_BUFFERS, NONE, STAGING);
+	memset(blob, 'b', size);
+	for (i = 0; i < SESSION_DEVICES && !ret; i++)
+		ret = session_load_buffer(fd, 0, idstrs[i], 0, true, blob, size);
+	if (!ret)
+		ret = session_wait(fd, M_LOADED | M_HANDED_OVER, WAIT_MS);
+	blob[0] = 0;
+	return ret ?: session_config_get(fd, 0, blob, &size) ?:
+	       session_set_state(fd, RUNNING, NONE, 0, 0, NULL);
+}
+
+#define ROUNDS	16
+
+/* They take the place of the old ones, which are freed. */
+TEST_F(buffer, config_set_before)
+{
+	const __u32 size = session_info(self->fd).config_max;
+	const long all_kib = ROUNDS * SESSION_DEVICES * (size >> 10);
+	char *blob = malloc(size);
+	int i, fd, ret = 0;
+	long before = 0;
+
+	ASSERT_NE(NULL, blob);
+	/* any state will do, also none */
+	for (i = 0; i < SESSION_DEVICES; i++)
+		ASSERT_EQ(0, attr_write(self->dev[i].addr, "headerless", "1"));
+	/* the first round is for what stays */
+	for (i = 0; i <= ROUNDS && !ret; i++) {
+		fd = session_open();
+		ASSERT_LE(0, fd);
+		ret = load_over(self, fd, blob, size);
+		close(fd);
+		EXPECT_EQ('b', blob[0]);
+		if (!i)
+			before = kernel_kib();
+	}
+	EXPECT_EQ(0, ret);
+	EXPECT_GT(all_kib / 2, kernel_kib() - before);
+	free(blob);
+}
+
 /* --- who waits -------------------------------------------------------------------- */
 
 static void *wait_for_memory(void *arg)
