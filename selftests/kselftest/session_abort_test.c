@@ -3,8 +3,12 @@
  * A VMM that gives up: VFIO_MIGMUX_ABORT, once and again, and close(), at every point
  * on the way.
  */
+#include <pthread.h>
+#include <sched.h>
+
 #include "phase.h"
 #include "session_fixture.h"
+#include "thread.h"
 
 /* Nothing that is interrupted takes longer than the arc that it is in. */
 #define BOUND_NS	3000000000ULL
@@ -138,6 +142,115 @@ TEST_F(phase, close)
 	if (variant->enter != phase_idle && variant->enter != phase_batch &&
 	    variant->enter != phase_blocked)
 		EXPECT_TRUE(eof_follows(stage->ch[0]));
+}
+
+/* --- who waits for the batch ---------------------------------------------------------------- */
+
+#define CPU	1	/* of the one who waits, and of what comes before it there */
+#define TRIES	3
+
+static int cpu_pin(int cpu)
+{
+	cpu_set_t cpus;
+
+	CPU_ZERO(&cpus);
+	CPU_SET(cpu, &cpus);
+	return sched_setaffinity(0, sizeof(cpus), &cpus) ? -errno : 0;
+}
+
+struct waiter {
+	int fd;
+	int ret;
+	pid_t tid;
+	pthread_t thread;
+};
+
+static void *stop_and_wait(void *arg)
+{
+	struct waiter *w = arg;
+
+	w->ret = cpu_pin(CPU);
+	__atomic_store_n(&w->tid, gettid(), __ATOMIC_RELEASE);
+	if (!w->ret)
+		w->ret = session_set_state(w->fd, STOP, NONE, 0, 0, NULL);
+	return NULL;
+}
+
+/* A thread that sleeps in SET_STATE. */
+static int waiter_start(struct waiter *w, int fd)
+{
+	char name[16];
+	int i;
+
+	*w = (struct waiter){ .fd = fd };
+	if (pthread_create(&w->thread, NULL, stop_and_wait, w))
+		return -EAGAIN;
+	for (i = 0; i < WAIT_MS && !__atomic_load_n(&w->tid, __ATOMIC_ACQUIRE); i++)
+		usleep(1000);
+	return w->tid ? thread_idle(w->tid, name) : -ETIMEDOUT;
+}
+
+enum { SPIN_BEGINS, SPINS, SPIN_ENDS };
+
+static void *spin(void *arg)
+{
+	const struct sched_param first = { .sched_priority = 1 };
+	int *state = arg;
+
+	if (cpu_pin(CPU) || sched_setscheduler(0, SCHED_FIFO, &first)) {
+		__atomic_store_n(state, SPIN_ENDS, __ATOMIC_RELEASE);
+		return "cannot come first";
+	}
+	__atomic_store_n(state, SPINS, __ATOMIC_RELEASE);
+	while (__atomic_load_n(state, __ATOMIC_ACQUIRE) == SPINS)
+		;
+	return NULL;
+}
+
+static int spin_start(pthread_t *thread, int *state)
+{
+	*state = SPIN_BEGINS;
+	if (pthread_create(thread, NULL, spin, state))
+		return -EAGAIN;
+	while (__atomic_load_n(state, __ATOMIC_ACQUIRE) == SPIN_BEGINS)
+		usleep(1000);
+	return 0;
+}
+
+/*
+ * The devices are back before the one who waits for the batch gets to see that it ended: a
+ * real-time thread keeps its CPU busy. What it is told is not how the way back went.
+ */
+TEST_F(vmm, abort_of_who_waits)
+{
+	struct waiter waiter;
+	pthread_t thread;
+	int i, t, state;
+	void *ret;
+
+	if (cpu_pin(CPU) || cpu_pin(0))
+		SKIP(return, "wants two CPUs");
+	for (t = 0; t < TRIES; t++) {
+		for (i = 0; i < 2; i++) {
+			ASSERT_EQ(0, attr_write(self->dev[i].addr, "arcs",
+						"RUNNING>RUNNING_P2P=200"));
+			ASSERT_EQ(i, session_device_add(self->fd, self->dev[i].fd,
+							idstrs[i], 0));
+		}
+		ASSERT_EQ(0, waiter_start(&waiter, self->fd));
+		ASSERT_EQ(0, spin_start(&thread, &state));
+		EXPECT_EQ(0, session_abort(self->fd, RUNNING));
+		__atomic_store_n(&state, SPIN_ENDS, __ATOMIC_RELEASE);
+		ASSERT_EQ(0, pthread_join(thread, &ret));
+		EXPECT_EQ(NULL, ret);
+		ASSERT_EQ(0, pthread_join(waiter.thread, NULL));
+		EXPECT_EQ(-ECANCELED, waiter.ret);
+		for (i = 0; i < 2; i++)
+			EXPECT_TRUE(device_is(&self->dev[i], RUNNING));
+		close(self->fd);
+		self->fd = session_open();
+		ASSERT_LE(0, self->fd);
+	}
 }
 
 int main(int argc, char **argv)
