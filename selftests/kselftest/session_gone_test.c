@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * A device is unregistered when its session has handed over. It is let go as soon as no batch
- * uses it.
+ * uses it; and no later batch claims to have moved it.
  *
  * It is one device more than those that main() opens, and has a reset or two of its own.
  */
@@ -10,7 +10,7 @@
 FIXTURE(gone)
 {
 	FIXTURE_DATA(vmm) vmm;
-	int fd;			/* the session */
+	int fd;			/* the session, for EXPECT_SAYS() */
 	char addr[VFIO_ADDR_MAX];
 	struct vfio_set own;	/* the one that goes */
 	pid_t pid;		/* who unbinds it, 0 when that is over */
@@ -129,6 +129,44 @@ TEST_F(gone, during_batch)
 	EXPECT_EQ(0, unbind_end(self));
 	EXPECT_TRUE(device_is(dev[0], RUNNING));
 	EXPECT_EQ(0, session_reached(self->fd) & M_FAILED);
+}
+
+TEST_F(gone, before_batch)
+{
+	struct vfio_dev *const dev[] = { &self->vmm.dev[0], &self->own.dev[0] };
+	struct arc arcs[ARCS_MAX];
+
+	ASSERT_EQ(0, hand_over(self->fd, dev, 2));
+	ASSERT_EQ(0, unbind_begin(self));
+	ASSERT_EQ(0, unbind_end(self));
+	ASSERT_EQ(0, attr_write(dev[0]->addr, "arcs_log", "0"));
+	EXPECT_SAYS(ENODEV, "was unregistered",
+		    session_set_state(self->fd, RUNNING, NONE, 0, 0, NULL));
+	EXPECT_TRUE(session_says(self->fd, ENODEV, self->addr));
+	EXPECT_TRUE(device_is(dev[0], STOP));
+	EXPECT_EQ(0, arcs_read(dev[0]->addr, arcs));
+	/* the VMM can go on without the session */
+	EXPECT_EQ(0, set_state(dev[0], RUNNING, NULL));
+}
+
+/* No batch can begin, so the last one's milestone stays. */
+TEST_F(gone, alone)
+{
+	struct vfio_dev *const dev[] = { &self->own.dev[0] };
+
+	ASSERT_EQ(0, hand_over(self->fd, dev, 1));
+	ASSERT_EQ(0, session_set_state(self->fd, RUNNING, NONE, 0, 0, NULL));
+	ASSERT_EQ(0, session_wait(self->fd, M_BATCH, 0));
+	ASSERT_EQ(0, unbind_begin(self));
+	ASSERT_EQ(0, unbind_end(self));
+	EXPECT_SAYS(ENODEV, "was unregistered",
+		    session_set_state(self->fd, STOP, NONE, VFIO_MIGMUX_SET_STATE_ASYNC,
+				      0, NULL));
+	EXPECT_TRUE(session_says(self->fd, ENODEV, self->addr));
+	EXPECT_EQ(0, session_wait(self->fd, M_BATCH, 0));
+	EXPECT_SAYS(ENODEV, "was unregistered",
+		    session_set_state(self->fd, STOP, NONE, 0, 0, NULL));
+	EXPECT_EQ(0, session_wait(self->fd, M_BATCH, 0));
 }
 
 int main(int argc, char **argv)
