@@ -206,6 +206,26 @@ int peer_send_record(int fd, __u8 type, const void *buf, size_t size)
 	return sendmsg(fd, &msg, MSG_NOSIGNAL) == (ssize_t)size ? 0 : -errno;
 }
 
+/* Bytes and an open file, by AF_UNIX. */
+int peer_send_file(int fd, const void *buf, size_t size, int file)
+{
+	char control[CMSG_SPACE(sizeof(file))] = { 0 };
+	struct iovec vec = { .iov_base = (void *)buf, .iov_len = size };
+	struct msghdr msg = {
+		.msg_iov = &vec,
+		.msg_iovlen = 1,
+		.msg_control = control,
+		.msg_controllen = sizeof(control),
+	};
+	struct cmsghdr *cmsg = CMSG_FIRSTHDR(&msg);
+
+	cmsg->cmsg_level = SOL_SOCKET;
+	cmsg->cmsg_type = SCM_RIGHTS;
+	cmsg->cmsg_len = CMSG_LEN(sizeof(file));
+	memcpy(CMSG_DATA(cmsg), &file, sizeof(file));
+	return sendmsg(fd, &msg, MSG_NOSIGNAL) == (ssize_t)size ? 0 : -errno;
+}
+
 static int ready(int fd, short events, int ms)
 {
 	struct pollfd pfd = { .fd = fd, .events = events };

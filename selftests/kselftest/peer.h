@@ -133,6 +133,7 @@ int peer_pair_unix(int fd[2]);
 int peer_pair_vsock(int fd[2]);
 int peer_pair_tls(int fd[2]);
 int peer_tls(int fd[2]);
+int peer_send_file(int fd, const void *buf, size_t size, int file);
 int peer_send_record(int fd, __u8 type, const void *buf, size_t size);
 int peer_recv_record(int fd, void *buf, size_t size);
 int peer_send(int fd, const void *buf, size_t size);

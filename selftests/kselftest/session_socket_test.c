@@ -349,6 +349,59 @@ TEST_F(vmm, becomes_tls)
 	close(ch[1]);
 }
 
+/* --- files that nobody asked for --------------------------------------------------------- */
+
+/* The only writer of a pipe goes to the session: it is closed when the pipe hangs up. */
+static void check_file_closed(struct __test_metadata *_metadata, int ch, const void *buf,
+			      size_t size)
+{
+	int pipes[2];
+
+	ASSERT_EQ(0, pipe2(pipes, O_CLOEXEC));
+	ASSERT_EQ(0, peer_send_file(ch, buf, size, pipes[1]));
+	close(pipes[1]);
+	EXPECT_EQ(POLLHUP, session_poll(pipes[0], POLLIN, WAIT_MS));
+	close(pipes[0]);
+}
+
+/* A peer may send files along with its bytes: nobody keeps them. */
+TEST_F(vmm, files_to_destination)
+{
+	const struct peer_frame head = peer_frame(idstrs[0], 0, 1000, false);
+	const struct peer_init init = peer_init(0);
+	const char data[1000] = { 0 };
+	int fd[2];
+
+	ASSERT_EQ(0, session_device_add(self->fd, self->dev[0].fd, idstrs[0], 0));
+	ASSERT_EQ(0, peer_pair_unix(fd));
+	ASSERT_EQ(0, session_channel_add(self->fd, fd[0], 0));
+	close(fd[0]);
+	ASSERT_EQ(0, session_load(self->fd, 0, NONE, STAGING));
+	check_file_closed(_metadata, fd[1], &init, sizeof(init));
+	check_file_closed(_metadata, fd[1], &head, sizeof(head));
+	check_file_closed(_metadata, fd[1], data, sizeof(data));
+	EXPECT_EQ(M_READY, session_reached(self->fd));
+	close(fd[1]);
+}
+
+TEST_F(vmm, files_to_source)
+{
+	const struct peer_verdict verdict = peer_verdict(0, "", "");
+	int fd[2];
+
+	ASSERT_EQ(0, session_device_add(self->fd, self->dev[0].fd, idstrs[0], 0));
+	ASSERT_EQ(0, peer_pair_unix(fd));
+	ASSERT_EQ(0, session_channel_add(self->fd, fd[0], 0));
+	close(fd[0]);
+	ASSERT_EQ(0, session_save(self->fd, VFIO_MIGMUX_SAVE_VERDICT, RUNNING, STAGING));
+	ASSERT_EQ(0, peer_drain(&fd[1], 1, 1));
+	ASSERT_EQ(0, session_wait(self->fd, M_SENT, WAIT_MS));
+	/* half of a verdict, so that it goes on */
+	check_file_closed(_metadata, fd[1], &verdict, sizeof(verdict) / 2);
+	EXPECT_EQ(0, session_reached(self->fd) & (M_HANDED_OVER | M_FAILED));
+	close(fd[1]);
+}
+
 int main(int argc, char **argv)
 {
 	return session_main(argc, argv);
