@@ -8,9 +8,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include <linux/sockios.h>
 
 #include "kselftest_harness.h"
 #include "peer.h"
@@ -285,6 +288,110 @@ TEST_F(unbound, during)
 	stage_close(&stage);
 	vfio_set_close(&set);
 	ASSERT_EQ(0, driver_write("bind", vmm->addr[1]));
+	check_gone(_metadata, vmm);
+}
+
+/* --- killed, with a session that lies in its own channel ------------------------------- */
+
+FIXTURE(knot)
+{
+	FIXTURE_DATA(vmm) vmm;
+	int fd;		/* the session, which will be the VMM's */
+	int sock[2];	/* the peer's end of its channel, and its own */
+};
+
+FIXTURE_VARIANT(knot)
+{
+	bool load;	/* somebody takes it out of the socket */
+	bool closed;	/* nobody else has it then */
+};
+
+FIXTURE_VARIANT_ADD(knot, unread) { };
+FIXTURE_VARIANT_ADD(knot, unread_last) { .closed = true };
+FIXTURE_VARIANT_ADD(knot, read) { .load = true };
+FIXTURE_VARIANT_ADD(knot, read_last) { .load = true, .closed = true };
+
+FIXTURE_SETUP(knot)
+{
+	vmm_setup(_metadata, &self->vmm, NULL);
+	self->fd = session_open();
+	ASSERT_LE(0, self->fd);
+	ASSERT_EQ(0, peer_pair_unix(self->sock));
+}
+
+FIXTURE_TEARDOWN(knot)
+{
+	vmm_teardown(_metadata, &self->vmm, NULL);
+}
+
+/* Fork a VMM that makes the session its own. */
+static int owner_start(struct _test_data_knot *self, bool load, bool closed)
+{
+	struct _test_data_vmm *vmm = &self->vmm;
+	struct vfio_set set;
+	char c = 0;
+
+	vmm->pid = fork_vmm();
+	if (!vmm->pid) {
+		if (devices_open(&set, 0, NR_DEVICES) || devices_settle(&set) ||
+		    session_device_add(self->fd, set.dev[0].fd, idstrs[0], 0) ||
+		    session_channel_add(self->fd, self->sock[1], 0) ||
+		    (load && session_load(self->fd, 0, NONE, STAGING)))
+			_exit(1);
+		close(self->sock[0]);
+		close(self->sock[1]);
+		if (closed)
+			close(self->fd);
+		tell(vmm->told[1], '+');
+		for (;;)
+			pause();
+	}
+	close(self->sock[1]);
+	close(vmm->told[1]);
+	vmm->told[1] = -1;
+	return read(vmm->told[0], &c, 1) == 1 ? 0 : -EIO;
+}
+
+/* Is all taken that was sent? */
+static int wait_taken(int sock)
+{
+	int i, n;
+
+	for (i = 0; i < WAIT_MS; i++) {
+		if (ioctl(sock, SIOCOUTQ, &n))
+			return -errno;
+		if (!n)
+			return 0;
+		usleep(1000);
+	}
+	return -ETIMEDOUT;
+}
+
+/*
+ * Who has the session's file sends it by the session's channel. It is on its way when nobody
+ * else has it any more: neither the socket nor who reads from it may keep it.
+ */
+TEST_F(knot, killed)
+{
+	const struct peer_init init = peer_init(0);
+	struct _test_data_vmm *vmm = &self->vmm;
+	int status;
+
+	ASSERT_EQ(0, owner_start(self, variant->load, variant->closed));
+	/* nor may anybody read it before that */
+	ASSERT_EQ(0, kill(vmm->pid, SIGSTOP));
+	ASSERT_EQ(vmm->pid, waitpid(vmm->pid, &status, WUNTRACED));
+	ASSERT_TRUE(WIFSTOPPED(status));
+	ASSERT_EQ(0, peer_send_file(self->sock[0], &init, sizeof(init), self->fd));
+	close(self->fd);
+	ASSERT_EQ(0, kill(vmm->pid, SIGCONT));
+	if (variant->load)
+		ASSERT_EQ(0, wait_taken(self->sock[0]));
+	ASSERT_EQ(0, kill(vmm->pid, SIGKILL));
+	ASSERT_EQ(vmm->pid, waitpid(vmm->pid, &status, 0));
+	vmm->pid = 0;
+	close(self->sock[0]);
+	EXPECT_TRUE(WIFSIGNALED(status));
 	check_gone(_metadata, vmm);
 }
 
