@@ -10,20 +10,18 @@
  * a thread that sends a page which it does not get (userfaultfd).
  */
 #include <dirent.h>
-#include <poll.h>
 #include <pthread.h>
 #include <sched.h>
-#include <sys/syscall.h>
 
 #include <linux/sockios.h>
-#include <linux/userfaultfd.h>
 
+#include "fault.h"
+#include "memory.h"
 #include "mnl.h"
 #include "session_fixture.h"
 #include "thread.h"
 
 #define CPU	0	/* of the movers */
-#define PAGE	4096
 
 FIXTURE(told)
 {
@@ -166,29 +164,25 @@ static void *send_page(void *arg)
 {
 	struct sender *sender = arg;
 
-	return send(sender->sock, sender->page, PAGE, 0) == PAGE ? NULL : "cannot send";
+	if (send(sender->sock, sender->page, FAULT_SIZE, 0) != FAULT_SIZE)
+		return "cannot send";
+	return NULL;
 }
 
 /* From here until @uffd is closed the socket is locked. */
 static int sender_start(struct sender *sender, int sock, int *uffd)
 {
-	struct uffdio_api api = { .api = UFFD_API };
-	struct uffdio_register reg = { .mode = UFFDIO_REGISTER_MODE_MISSING };
-	struct pollfd pfd = { .events = POLLIN };
+	int ret;
 
 	sender->sock = sock;
-	sender->page = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
-			    -1, 0);
-	*uffd = syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK);
-	reg.range.start = (unsigned long)sender->page;
-	reg.range.len = PAGE;
-	if (sender->page == MAP_FAILED || *uffd < 0 || ioctl(*uffd, UFFDIO_API, &api) ||
-	    ioctl(*uffd, UFFDIO_REGISTER, &reg))
-		return -errno;
-	if (pthread_create(&sender->thread, NULL, send_page, sender))
-		return -EAGAIN;
-	pfd.fd = *uffd;
-	return poll(&pfd, 1, WAIT_MS) == 1 ? 0 : -ETIMEDOUT;
+	sender->page = memory_new(FAULT_SIZE);
+	*uffd = fault_open();
+	if (*uffd < 0 || !sender->page)
+		return -ENOMEM;
+	ret = fault_at(*uffd, sender->page);
+	if (!ret && pthread_create(&sender->thread, NULL, send_page, sender))
+		ret = -EAGAIN;
+	return ret ?: fault_wait(*uffd);
 }
 
 static int verdict_recv(int fd, struct peer_verdict *verdict)
@@ -205,7 +199,7 @@ TEST_F(told, closes_at_once)
 	int i, other = session_open();
 	struct sender sender;
 	struct closer closer;
-	char page[PAGE];
+	char page[FAULT_SIZE];
 	void *ret;
 
 	ASSERT_LE(0, other);
