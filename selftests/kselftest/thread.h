@@ -3,8 +3,10 @@
 #ifndef SELFTEST_THREAD_H
 #define SELFTEST_THREAD_H
 
+#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "session.h"
@@ -27,6 +29,43 @@ static inline int thread_idle(pid_t tid, char name[16])
 		fclose(f);
 	}
 	return state == 'S' ? 0 : -ETIMEDOUT;
+}
+
+/* Is there a thread of ours of that name and in that state? */
+static inline bool thread_is(const char *name, char state)
+{
+	DIR *dir = opendir("/proc/self/task");
+	char path[300], its_name[16], its_state;
+	struct dirent *entry;
+	bool is = false;
+	FILE *f;
+
+	while (dir && !is && (entry = readdir(dir))) {
+		snprintf(path, sizeof(path), "/proc/self/task/%s/stat", entry->d_name);
+		f = fopen(path, "r");
+		if (!f)
+			continue;
+		is = fscanf(f, "%*d (%15[^)]) %c", its_name, &its_state) == 2 &&
+		     !strcmp(its_name, name) && its_state == state;
+		fclose(f);
+	}
+	if (dir)
+		closedir(dir);
+	return is;
+}
+
+/* Wait until there is; 0 or -ETIMEDOUT. */
+static inline int thread_wait(const char *name, char state)
+{
+	int i;
+
+	for (i = 0; i < WAIT_MS; i++) {
+		if (thread_is(name, state))
+			return 0;
+		usleep(1000);
+	}
+	printf("# no thread %s is in %c\n", name, state);
+	return -ETIMEDOUT;
 }
 
 #endif /* SELFTEST_THREAD_H */
