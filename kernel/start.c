@@ -8,6 +8,7 @@
 
 #include "adopt.h"
 #include "channel.h"
+#include "hook.h"
 #include "ioctl.h"
 #include "limit.h"
 #include "pump.h"
@@ -55,8 +56,8 @@ static int check_data_file(struct migmux_session *s, const struct start *how,
 
 	if (dev->adopted || !dev->data_file || dev->state == good)
 		return 0;
-	return migmux_session_refuse(s, -EINVAL, "device %u is in %s by SET_STATE: take it back to RUNNING or STOP first",
-				     dev->index, migmux_state_name(dev->state));
+	return migmux_session_refuse(s, -EINVAL, "%s is in %s by SET_STATE: take it back to RUNNING or STOP first",
+				     dev->hook->name, migmux_state_name(dev->state));
 }
 
 static int check(struct migmux_session *s, const struct start *how)

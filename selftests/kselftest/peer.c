@@ -17,6 +17,11 @@
 
 #define PATIENCE_MS	20000
 
+/* Of 6.16: a socket can refuse files that come along with bytes. */
+#ifndef SO_PASSRIGHTS
+#define SO_PASSRIGHTS	83
+#endif
+
 struct peer_init peer_init(__u8 id)
 {
 	return (struct peer_init){
@@ -207,6 +212,16 @@ int peer_send_record(int fd, __u8 type, const void *buf, size_t size)
 }
 
 /* Bytes and an open file, by AF_UNIX. */
+bool peer_file_refused(void)
+{
+	int on, fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	socklen_t len = sizeof(on);
+	int ret = getsockopt(fd, SOL_SOCKET, SO_PASSRIGHTS, &on, &len);
+
+	close(fd);
+	return !ret;
+}
+
 int peer_send_file(int fd, const void *buf, size_t size, int file)
 {
 	char control[CMSG_SPACE(sizeof(file))] = { 0 };

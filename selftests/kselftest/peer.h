@@ -119,6 +119,9 @@ struct peer_ack peer_ack(const char *idstr, __u32 idx);
 struct peer_query peer_query(__u32 id);
 struct peer_ready peer_ready(__u32 id, const char *idstr, __u32 index, __u32 nr_devices);
 
+/* Do channels over AF_UNIX take no files at all? */
+bool peer_file_refused(void);
+
 /* A frame that was taken, to be passed on. */
 struct peer_held {
 	struct peer_frame head;

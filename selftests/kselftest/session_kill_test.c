@@ -313,6 +313,9 @@ FIXTURE_VARIANT_ADD(knot, read_last) { .load = true, .closed = true };
 
 FIXTURE_SETUP(knot)
 {
+	self->fd = -1;
+	if (!variant->load && !peer_file_refused())
+		SKIP(return, "AF_UNIX sockets take files in this kernel: they can refuse since 6.16");
 	vmm_setup(_metadata, &self->vmm, NULL);
 	self->fd = session_open();
 	ASSERT_LE(0, self->fd);
@@ -382,7 +385,8 @@ TEST_F(knot, killed)
 	ASSERT_EQ(0, kill(vmm->pid, SIGSTOP));
 	ASSERT_EQ(vmm->pid, waitpid(vmm->pid, &status, WUNTRACED));
 	ASSERT_TRUE(WIFSTOPPED(status));
-	ASSERT_EQ(0, peer_send_file(self->sock[0], &init, sizeof(init), self->fd));
+	ASSERT_EQ(peer_file_refused() ? -EPERM : 0,
+		  peer_send_file(self->sock[0], &init, sizeof(init), self->fd));
 	close(self->fd);
 	ASSERT_EQ(0, kill(vmm->pid, SIGCONT));
 	if (variant->load)
