@@ -4,7 +4,6 @@
  * on the way.
  */
 #include <pthread.h>
-#include <sched.h>
 
 #include "phase.h"
 #include "session_fixture.h"
@@ -149,15 +148,6 @@ TEST_F(phase, close)
 #define CPU	1	/* of the one who waits, and of what comes before it there */
 #define TRIES	3
 
-static int cpu_pin(int cpu)
-{
-	cpu_set_t cpus;
-
-	CPU_ZERO(&cpus);
-	CPU_SET(cpu, &cpus);
-	return sched_setaffinity(0, sizeof(cpus), &cpus) ? -errno : 0;
-}
-
 struct waiter {
 	int fd;
 	int ret;
@@ -169,7 +159,7 @@ static void *stop_and_wait(void *arg)
 {
 	struct waiter *w = arg;
 
-	w->ret = cpu_pin(CPU);
+	w->ret = thread_pin(0, CPU);
 	__atomic_store_n(&w->tid, gettid(), __ATOMIC_RELEASE);
 	if (!w->ret)
 		w->ret = session_set_state(w->fd, STOP, NONE, 0, 0, NULL);
@@ -194,10 +184,9 @@ enum { SPIN_BEGINS, SPINS, SPIN_ENDS };
 
 static void *spin(void *arg)
 {
-	const struct sched_param first = { .sched_priority = 1 };
 	int *state = arg;
 
-	if (cpu_pin(CPU) || sched_setscheduler(0, SCHED_FIFO, &first)) {
+	if (thread_pin(0, CPU) || thread_first()) {
 		__atomic_store_n(state, SPIN_ENDS, __ATOMIC_RELEASE);
 		return "cannot come first";
 	}
@@ -228,7 +217,7 @@ TEST_F(vmm, abort_of_who_waits)
 	int i, t, state;
 	void *ret;
 
-	if (cpu_pin(CPU) || cpu_pin(0))
+	if (thread_pin(0, CPU) || thread_pin(0, 0))
 		SKIP(return, "wants two CPUs");
 	for (t = 0; t < TRIES; t++) {
 		for (i = 0; i < 2; i++) {

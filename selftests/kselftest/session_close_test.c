@@ -11,7 +11,6 @@
  */
 #include <dirent.h>
 #include <pthread.h>
-#include <sched.h>
 
 #include <linux/sockios.h>
 
@@ -65,15 +64,6 @@ FIXTURE_TEARDOWN(told)
 
 /* --- threads ------------------------------------------------------------------------------ */
 
-static int cpu_pin(pid_t tid)
-{
-	cpu_set_t cpus;
-
-	CPU_ZERO(&cpus);
-	CPU_SET(CPU, &cpus);
-	return sched_setaffinity(tid, sizeof(cpus), &cpus) ? -errno : 0;
-}
-
 /* All movers have done what there was to do, and stay on one CPU from then on: how many. */
 static int movers_pin(void)
 {
@@ -89,7 +79,7 @@ static int movers_pin(void)
 			continue;
 		ret = thread_idle(tid, name);
 		if (!ret && !strncmp(name, "migmux-", 7)) {
-			ret = cpu_pin(tid);
+			ret = thread_pin(tid, CPU);
 			n++;
 		}
 	}
@@ -125,12 +115,11 @@ struct closer {
 
 static void *close_when_told(void *arg)
 {
-	const struct sched_param first = { .sched_priority = 1 };
 	struct vfio_migmux_event event = { };
 	struct closer *closer = arg;
 	int ret;
 
-	if (cpu_pin(0) || sched_setscheduler(0, SCHED_FIFO, &first))
+	if (thread_pin(0, CPU) || thread_first())
 		return "cannot come first";
 	__atomic_store_n(&closer->tid, gettid(), __ATOMIC_RELEASE);
 	while (event.type != VFIO_MIGMUX_EVENT_FAILED) {

@@ -4,12 +4,12 @@
  * ranges, a limit, cancelling, changes while it runs, descriptors that are closed in the
  * middle, devices that wait. In the end nothing is pinned, as the kernel counts it.
  */
-#include <sched.h>
 #include <sys/resource.h>
 
 #include "memory.h"
 #include "session_fixture.h"
 #include "target.h"
+#include "thread.h"
 
 #define AT	(4UL << 30)	/* where no IOMMU has anything else */
 #define FEW	(8 * MIB)	/* for ranges beside the big one */
@@ -209,10 +209,9 @@ TEST_F(kinds, cancelled)
  */
 TEST_F(kinds, session_closed)
 {
-	const struct sched_param first = { .sched_priority = 1 };
 	int i, ret;
 
-	ASSERT_EQ(0, sched_setscheduler(0, SCHED_FIFO, &first));
+	ASSERT_EQ(0, thread_first());
 	for (i = 0; i < 100; i++) {
 		ASSERT_EQ(0, map(self, &self->big, 1));
 		do {

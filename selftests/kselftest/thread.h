@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* What other threads and processes do, as /proc tells. */
+/* What other threads and processes do, as /proc tells, and who comes first. */
 #ifndef SELFTEST_THREAD_H
 #define SELFTEST_THREAD_H
 
 #include <dirent.h>
 #include <errno.h>
+#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -66,6 +67,24 @@ static inline int thread_wait(const char *name, char state)
 	}
 	printf("# no thread %s is in %c\n", name, state);
 	return -ETIMEDOUT;
+}
+
+/* It runs on that CPU, and on no other; 0 is the caller. */
+static inline int thread_pin(pid_t tid, int cpu)
+{
+	cpu_set_t cpus;
+
+	CPU_ZERO(&cpus);
+	CPU_SET(cpu, &cpus);
+	return sched_setaffinity(tid, sizeof(cpus), &cpus) ? -errno : 0;
+}
+
+/* The caller comes before all that is not real-time. */
+static inline int thread_first(void)
+{
+	const struct sched_param first = { .sched_priority = 1 };
+
+	return sched_setscheduler(0, SCHED_FIFO, &first) ? -errno : 0;
 }
 
 #endif /* SELFTEST_THREAD_H */
