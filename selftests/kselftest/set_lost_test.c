@@ -6,6 +6,7 @@
 #include <pthread.h>
 
 #include "set_fixture.h"
+#include "thread.h"
 
 #define STEP_ARC_MS	"30"
 
@@ -142,14 +143,19 @@ FIXTURE_SETUP(unbound)
 	sets_setup(_metadata, &self->sets, NULL);
 }
 
-FIXTURE_TEARDOWN(unbound)
+static void bind_again(struct __test_metadata *_metadata, struct _test_data_sets *self)
 {
 	int i;
 
-	spare_close(&self->sets.spare);
+	spare_close(&self->spare);
 	for (i = 0; i < SPARE_DEVICES; i++)
-		driver_write("bind", self->sets.spare.addr[i]);
-	sets_teardown(_metadata, &self->sets, NULL);
+		driver_write("bind", self->spare.addr[i]);
+	sets_teardown(_metadata, self, NULL);
+}
+
+FIXTURE_TEARDOWN(unbound)
+{
+	bind_again(_metadata, &self->sets);
 }
 
 static void *unbind(void *addr)
@@ -158,12 +164,12 @@ static void *unbind(void *addr)
 	return (void *)(long)driver_write("unbind", addr);
 }
 
-static bool absent(struct nl *nl, const char *addr)
+static bool absent(struct nl *nl, const char *name, const char *addr)
 {
 	const struct nl_set_member *member;
 	struct nl_set set;
 
-	if (nl_set_get(nl, "s", &set))
+	if (nl_set_get(nl, name, &set))
 		return false;
 	member = nl_set_member(&set, handle_of(addr));
 	return member && !member->present;
@@ -189,7 +195,7 @@ static void check_unbind(struct __test_metadata *_metadata, struct _test_data_se
 	if (!during)
 		call_join(&call);
 	ASSERT_EQ(0, pthread_create(&thread, NULL, unbind, spare->addr[victim]));
-	while (!absent(nl, spare->addr[victim]))
+	while (!absent(nl, "s", spare->addr[victim]))
 		usleep(1000);
 	if (during)
 		call_join(&call);
@@ -205,7 +211,7 @@ static void check_unbind(struct __test_metadata *_metadata, struct _test_data_se
 	pthread_join(thread, &ret);
 	EXPECT_EQ(NULL, ret);
 	ASSERT_EQ(0, driver_write("bind", spare->addr[victim]));
-	EXPECT_FALSE(absent(nl, spare->addr[victim]));
+	EXPECT_FALSE(absent(nl, "s", spare->addr[victim]));
 	attr_write(spare->addr[victim], "precopy", "1");
 	attr_write_num(spare->addr[victim], "state_size", STATE_SIZE);
 	check_gone(_metadata, nl, spare);
@@ -223,6 +229,93 @@ TEST_F_TIMEOUT(unbound, everywhere, 120)
 			check_unbind(_metadata, &self->sets, &steps[i], victim,
 				     variant->during);
 		}
+}
+
+/* --- and a set is about to get or to lose the device ------------------------------- */
+
+#define CPU	0	/* of both threads */
+
+FIXTURE(changing)
+{
+	FIXTURE_DATA(sets) sets;
+};
+
+FIXTURE_SETUP(changing)
+{
+	sets_setup(_metadata, &self->sets, NULL);
+}
+
+FIXTURE_TEARDOWN(changing)
+{
+	bind_again(_metadata, &self->sets);
+}
+
+/* It is being unregistered, and waits until it is closed. */
+static void wait_gone(struct nl *nl, const char *addr)
+{
+	while (nl_device(nl, VFIO_MIGMUX_CMD_DEVICE_GET, handle_of(addr)) != -ENOENT)
+		usleep(1000);
+}
+
+static void *unbind_pinned(void *addr)
+{
+	int ret = thread_pin(0, CPU);
+
+	return ret ? (void *)(long)ret : unbind(addr);
+}
+
+/* From one set into another one; nobody else comes in between who waits for the same. */
+static void *take_over(void *arg)
+{
+	const char *handle = arg;
+	struct nl nl = { };
+	int ret;
+
+	ret = thread_pin(0, CPU) ?: thread_first() ?: nl_open(&nl) ?:
+	      nl_set_change(&nl, "s", VFIO_MIGMUX_A_SET_REMOVE, handle) ?:
+	      nl_set_new(&nl, "t", P_DEFAULT, 1, &handle);
+	nl_close(&nl);
+	return (void *)(long)ret;
+}
+
+/*
+ * A device follows, and meanwhile its driver is taken away, and it is put into another set:
+ * both have to wait for it. The set that is the last to get it may not keep what has gone.
+ */
+TEST_F(changing, other_set)
+{
+	struct spare *spare = &self->sets.spare;
+	struct nl *nl = &self->sets.nl;
+	char *victim = spare->addr[1];
+	pthread_t unbinder, taker;
+	char handle[NL_HANDLE];
+	struct vmm vmm;
+	char name[64];
+	void *ret;
+
+	snprintf(handle, sizeof(handle), "%s", handle_of(victim));
+	ASSERT_EQ(0, set_of_spares(nl, spare));
+	ASSERT_EQ(0, spare_open(spare));
+	vmm_init(&vmm, VMM_QEMU, spare->set.dev, SPARE_DEVICES);
+	ASSERT_EQ(0, vmm_boot(&vmm));
+	ASSERT_EQ(0, attr_write(victim, "arc_ms", "500"));
+	ASSERT_EQ(0, vmm_move(&vmm, 0, RUNNING_P2P));
+	ASSERT_TRUE(member_pending(nl, "s", victim));
+	ASSERT_EQ(0, pthread_create(&taker, NULL, take_over, handle));
+	ASSERT_EQ(0, pthread_create(&unbinder, NULL, unbind_pinned, victim));
+	pthread_join(taker, &ret);
+	EXPECT_EQ(NULL, ret);
+	wait_gone(nl, victim);
+	spare_close(spare);
+	pthread_join(unbinder, &ret);
+	EXPECT_EQ(NULL, ret);
+	EXPECT_TRUE(absent(nl, "t", victim));
+
+	/* it waits for the next one of that name */
+	ASSERT_EQ(0, driver_write("bind", victim));
+	EXPECT_FALSE(absent(nl, "t", victim));
+	EXPECT_EQ(0, nl_device_set(nl, handle, name, sizeof(name)));
+	EXPECT_STREQ("t", name);
 }
 
 int main(int argc, char **argv)
