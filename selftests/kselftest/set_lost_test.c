@@ -318,6 +318,40 @@ TEST_F(changing, other_set)
 	EXPECT_STREQ("t", name);
 }
 
+/* Of an automatic set a device is a member as long as it is open; it waits for none. */
+TEST_F(changing, automatic)
+{
+	struct spare *spare = &self->sets.spare;
+	struct nl *nl = &self->sets.nl;
+	char *victim = spare->addr[1];
+	pthread_t unbinder;
+	struct nl_set set;
+	struct vmm vmm;
+	char name[64];
+	void *ret;
+
+	ASSERT_EQ(0, nl_auto_set(nl, true, NULL));
+	ASSERT_EQ(0, spare_open(spare));
+	vmm_init(&vmm, VMM_QEMU, spare->set.dev, SPARE_DEVICES);
+	ASSERT_EQ(0, vmm_boot(&vmm));
+	ASSERT_EQ(0, nl_set_dump(nl, &set));
+	ASSERT_EQ(1, set.count);
+	ASSERT_EQ(SPARE_DEVICES, set.members);
+	ASSERT_EQ(0, pthread_create(&unbinder, NULL, unbind, victim));
+	wait_gone(nl, victim);
+	/* nor if it is moved only then */
+	EXPECT_EQ(0, vmm_all(&vmm, RUNNING_P2P));
+	spare_close(spare);
+	pthread_join(unbinder, &ret);
+	EXPECT_EQ(NULL, ret);
+	EXPECT_EQ(0, nl_set_dump(nl, &set));
+	EXPECT_EQ(0, set.count);
+
+	ASSERT_EQ(0, driver_write("bind", victim));
+	EXPECT_EQ(0, nl_device_set(nl, handle_of(victim), name, sizeof(name)));
+	EXPECT_STREQ("", name);
+}
+
 int main(int argc, char **argv)
 {
 	return sets_main(argc, argv);
