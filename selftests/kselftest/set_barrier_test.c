@@ -21,6 +21,19 @@ static bool meet(const struct vmm *vmm, const char *from, const char *p2p, const
 	return false;
 }
 
+/* Nobody has gone back from P2P before the first went on. */
+static bool before(const struct vmm *vmm, const char *p2p, const char *on, const char *back)
+{
+	__u64 went = vmm_first_start(vmm, p2p, on);
+	__u64 left = vmm_first_start(vmm, p2p, back);
+
+	if (went && (!left || went < left))
+		return true;
+	printf("# %s: the first went to %s at %llu, and to %s at %llu\n", p2p, on, went,
+	       back, left);
+	return false;
+}
+
 /* One stop and one start, each judged by itself. */
 static void check_meetings(struct __test_metadata *_metadata, struct vmm *vmm, bool precopy)
 {
@@ -159,6 +172,39 @@ TEST_F(sets, barrier_destination)
 	EXPECT_TRUE(meet(dst, "STOP", "RUNNING_P2P", "RUNNING"));
 	EXPECT_TRUE(vmm_equal(src, dst));
 	EXPECT_EQ(0, set_counters(nl, "dst").errors);
+}
+
+/*
+ * A claim timeout that is over while one is still on the way: who waits for it must not find
+ * the others gone. It begins when all have met, and then counts.
+ */
+TEST_F(sets, barrier_outlasts_claim_timeout)
+{
+	struct vmm *vmm = &self->src;
+	struct nl *nl = &self->nl;
+
+	vmm->order = VMM_CLOUD;
+	ASSERT_EQ(0, set_make(nl, "s", P_DEFAULT | P_BARRIER, vmm));
+	ASSERT_EQ(0, set_timeout(nl, "s", 50));
+	vmm_knob(vmm, "arc_ms", "5");
+	attr_write(vmm->dev[2].addr, "arc_ms", "300");
+	ASSERT_EQ(0, vmm_move(vmm, 0, STOP));
+	ASSERT_EQ(0, set_wait_take_backs(nl, "s", 2));
+	EXPECT_TRUE(before(vmm, "RUNNING_P2P", "STOP", "RUNNING"));
+	EXPECT_TRUE(meet(vmm, "RUNNING", "RUNNING_P2P", "STOP"));
+	EXPECT_TRUE(vmm_is(vmm, 1, RUNNING));
+	EXPECT_TRUE(vmm_is(vmm, 2, RUNNING));
+
+	/* and on the way up */
+	ASSERT_EQ(0, set_timeout(nl, "s", 5000));
+	ASSERT_EQ(0, vmm_all(vmm, STOP));
+	vmm_logs_clear(vmm);
+	ASSERT_EQ(0, set_timeout(nl, "s", 50));
+	ASSERT_EQ(0, vmm_move(vmm, 0, RUNNING));
+	ASSERT_EQ(0, set_wait_take_backs(nl, "s", 4));
+	EXPECT_TRUE(before(vmm, "RUNNING_P2P", "RUNNING", "STOP"));
+	EXPECT_TRUE(meet(vmm, "STOP", "RUNNING_P2P", "RUNNING"));
+	EXPECT_EQ(0, set_counters(nl, "s").errors);
 }
 
 /* Without the barrier such a VMM gets what it asks for: one device after the other. */
