@@ -47,6 +47,30 @@ TEST_F(vmm, device_add_unopened)
 	EXPECT_SAYS(EBADF, "opened", session_device_add(self->fd, fd, "x", 0));
 }
 
+/* Nor is a device told to do what the VMM may have where nobody has anything. */
+TEST_F(vmm, device_add_page_zero)
+{
+	const struct {
+		struct vfio_device_feature feature;
+		struct vfio_device_feature_mig_state state;
+	} stop = {
+		.feature.argsz = sizeof(stop),
+		.feature.flags = VFIO_DEVICE_FEATURE_SET |
+				 VFIO_DEVICE_FEATURE_MIG_DEVICE_STATE,
+		.state.device_state = STOP,
+		.state.data_fd = -1,
+	};
+	int fd = memfd_create("zero", MFD_CLOEXEC);
+
+	ASSERT_EQ(sizeof(stop), write(fd, &stop, sizeof(stop)));
+	if (mmap(NULL, sizeof(stop), PROT_READ, MAP_PRIVATE | MAP_FIXED, fd, 0))
+		SKIP(return, "nothing can be mapped at 0");
+	EXPECT_EQ(0, session_device_add(self->fd, self->dev[0].fd, "x", 0));
+	EXPECT_EQ(0, munmap(NULL, sizeof(stop)));
+	EXPECT_TRUE(device_is(&self->dev[0], RUNNING));
+	close(fd);
+}
+
 TEST_F(vmm, device_add_cannot_migrate)
 {
 	char *name = getenv("PLAIN_DEVICE");
