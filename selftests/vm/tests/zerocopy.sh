@@ -94,6 +94,14 @@ pages_held()
 		{ echo "stagings: $(alive staging), sessions: $(alive session)"; return 1; }
 }
 
+# Our end of the link's connection is nobody's file any more: it is for TCP alone to end it.
+# Those of earlier links are in TIME_WAIT at most.
+orphaned()
+{
+	awk '$2 ~ /:1388$/ && $4 != "06" { print; n++; owned += $10 != 0 }
+		END { exit n != 1 || owned }' /proc/net/tcp
+}
+
 pages_gone()
 {
 	wait_for 20 none_alive staging && wait_for 20 none_alive session
@@ -127,6 +135,8 @@ rmmod vfio_pci_migsim
 rmmod vfio_migmux &
 RMMOD=$!
 check "the module's links are gone" wait_for 20 none_alive channel
+wait_for 20 orphaned
+check "its socket is left to TCP" orphaned
 check "the module stays" eval "! has_ended $RMMOD && pages_held"
 cat <&5 >/dev/null
 exec 5>&-
