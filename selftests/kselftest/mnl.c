@@ -117,28 +117,41 @@ struct nlmsghdr *nl_begin(struct nl *nl, __u8 cmd, __u16 flags)
 }
 
 /**
- * nl_call() - send the request and take the answer
+ * nl_send() - send the request
  * @nl: the socket
+ *
+ * When this returns the kernel has done what was asked; of a dump it has made the first part.
+ *
+ * Return: 0 or a negative errno.
+ */
+int nl_send(struct nl *nl)
+{
+	const struct nlmsghdr *nlh = (const struct nlmsghdr *)nl->request;
+
+	nl->text[0] = '\0';
+	nl->bad_attr = 0;
+	nl->missing = 0;
+	return mnl_socket_sendto(nl->sock, nlh, nlh->nlmsg_len) < 0 ? -errno : 0;
+}
+
+/**
+ * nl_receive() - take the answer
+ * @nl: the socket, after nl_send()
  * @fn: called for each message of the reply, or NULL
  * @data: for @fn
  *
  * Return: 0 or a negative errno, with what the kernel said in @nl.
  */
-int nl_call(struct nl *nl, nl_message_fn fn, void *data)
+int nl_receive(struct nl *nl, nl_message_fn fn, void *data)
 {
-	struct nlmsghdr *nlh = (struct nlmsghdr *)nl->request;
 	char *buf = malloc(NL_BUFFER_SIZE);
+	const struct nlmsghdr *nlh;
 	ssize_t len;
 	int more = 1;
 	int left;
 
-	nl->text[0] = '\0';
-	nl->bad_attr = 0;
-	nl->missing = 0;
 	if (!buf)
 		return -ENOMEM;
-	if (mnl_socket_sendto(nl->sock, nlh, nlh->nlmsg_len) < 0)
-		more = -errno;
 	while (more == 1) {
 		len = mnl_socket_recvfrom(nl->sock, buf, NL_BUFFER_SIZE);
 		if (len < 0) {
@@ -152,6 +165,19 @@ int nl_call(struct nl *nl, nl_message_fn fn, void *data)
 	}
 	free(buf);
 	return more;
+}
+
+/**
+ * nl_call() - send the request and take the answer
+ * @nl: the socket
+ * @fn: called for each message of the reply, or NULL
+ * @data: for @fn
+ *
+ * Return: 0 or a negative errno, with what the kernel said in @nl.
+ */
+int nl_call(struct nl *nl, nl_message_fn fn, void *data)
+{
+	return nl_send(nl) ?: nl_receive(nl, fn, data);
 }
 
 static void group_found(struct nl *nl, const struct nlattr *nest)

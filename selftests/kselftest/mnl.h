@@ -50,8 +50,10 @@ int nl_open(struct nl *nl);
 int nl_open_family(struct nl *nl, const char *name);
 void nl_close(struct nl *nl);
 
-/* Begin a request in nl->request, put attributes with mnl_attr_put_*(), call. */
+/* Begin a request in nl->request, put attributes with mnl_attr_put_*(), call or send. */
 struct nlmsghdr *nl_begin(struct nl *nl, __u8 cmd, __u16 flags);
+int nl_send(struct nl *nl);
+int nl_receive(struct nl *nl, nl_message_fn fn, void *data);
 int nl_call(struct nl *nl, nl_message_fn fn, void *data);
 
 int nl_subscribe(struct nl *nl);

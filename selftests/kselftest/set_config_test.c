@@ -326,6 +326,50 @@ TEST_F(sets, dump)
 	EXPECT_TRUE(set.complete);
 }
 
+/* More than the kernel gives in one part, which has at most 32 KiB. */
+#define DUMPED		200
+#define DUMPED_MEMBERS	4
+
+static void count_by_name(void *data, __u8 cmd, const struct nlattr **attrs)
+{
+	unsigned int *times = data, i;
+
+	(void)cmd;
+	if (attrs[A_NAME] && sscanf(mnl_attr_get_str(attrs[A_NAME]), "s%u", &i) == 1 &&
+	    i < DUMPED)
+		times[i]++;
+}
+
+/* One that goes while they are told, part by part, takes no other one along. */
+TEST_F(sets, dump_while_one_goes)
+{
+	static const char *const nowhere[DUMPED_MEMBERS] = {
+		"pci/ffff:ff:1f.4", "pci/ffff:ff:1f.5", "pci/ffff:ff:1f.6", NOWHERE,
+	};
+	unsigned int times[DUMPED] = { };
+	struct nl *nl = &self->nl;
+	struct nl dump;
+	char name[16];
+	int i;
+
+	for (i = 0; i < DUMPED; i++) {
+		snprintf(name, sizeof(name), "s%d", i);
+		ASSERT_EQ(0, nl_set_new(nl, name, P_DEFAULT, DUMPED_MEMBERS, nowhere));
+	}
+	ASSERT_EQ(0, nl_open(&dump));
+	nl_begin(&dump, GET, NLM_F_DUMP);
+	ASSERT_EQ(0, nl_send(&dump));
+	EXPECT_EQ(0, nl_set_del(nl, "s0"));
+	ASSERT_EQ(0, nl_receive(&dump, count_by_name, times));
+	nl_close(&dump);
+	for (i = 1; i < DUMPED; i++) {
+		EXPECT_EQ(1, times[i])
+			TH_LOG("s%d", i);
+		snprintf(name, sizeof(name), "s%d", i);
+		EXPECT_EQ(0, nl_set_del(nl, name));
+	}
+}
+
 /* The ops go back to the driver, and the device is hooked no longer than it must be. */
 TEST_F(sets, hooks)
 {
