@@ -22,6 +22,7 @@
 
 #include "channel.h"
 #include "compat.h"
+#include "guard.h"
 #include "ready.h"
 #include "send.h"
 #include "session.h"
@@ -275,6 +276,7 @@ void migmux_session_close(struct migmux_session *s)
 	wait_event(s->wq, !migmux_batch_running(s));
 	migmux_session_stop_movers(s);
 	migmux_dma_stop(s);
+	migmux_guard_stop(s);
 	flush_work(&s->gone_work);
 	migmux_session_rest(s);
 	migmux_spill_drop(s);
@@ -302,7 +304,7 @@ static void later_work(struct work_struct *work)
 }
 
 /**
- * migmux_session_close_later() - the file is closed by a task that cannot wait
+ * migmux_session_close_later() - the file is closed by a thread that must not wait
  * @s: the session; its reference is put
  *
  * The module waits for it, too, when it is unloaded.

@@ -197,8 +197,11 @@ static int migmux_release(struct inode *inode, struct file *file)
 {
 	struct migmux_session *s = file->private_data;
 
-	/* a mover that was sent the file, and which the session maybe waits for */
-	if (current->flags & PF_USER_WORKER)
+	/*
+	 * A mover that was sent the file, and which the session maybe waits for; or the worker
+	 * that closes what other workers put.
+	 */
+	if (current->flags & (PF_USER_WORKER | PF_KTHREAD))
 		migmux_session_close_later(s);
 	else
 		migmux_session_close(s);

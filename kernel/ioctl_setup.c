@@ -10,6 +10,7 @@
 
 #include "channel.h"
 #include "device.h"
+#include "guard.h"
 #include "hook.h"
 #include "ioctl.h"
 #include "limit.h"
@@ -189,6 +190,13 @@ long migmux_ioctl_channel_add(struct migmux_session *s, void *args)
 	if (IS_ERR(ch)) {
 		err = migmux_session_refuse(s, PTR_ERR(ch), "descriptor %d: %s",
 					    add->socket_fd, why);
+		goto out;
+	}
+	err = migmux_guard_start(s, ch);
+	if (err) {
+		migmux_channel_destroy(ch);
+		migmux_session_refuse(s, err, "cannot create a thread for an AF_UNIX channel: error %d",
+				      -err);
 		goto out;
 	}
 	ch->id = s->next_channel++;

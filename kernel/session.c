@@ -26,6 +26,7 @@
 #include <net/net_namespace.h>
 
 #include "channel.h"
+#include "guard.h"
 #include "hook.h"
 #include "limit.h"
 #include "link.h"
@@ -123,6 +124,7 @@ struct migmux_session *migmux_session_create(void)
 	INIT_WORK(&s->gate_work, migmux_batch_gate_work);
 	INIT_WORK(&s->end_work, migmux_session_end_work);
 	INIT_WORK(&s->gone_work, gone_work);
+	migmux_guard_init(s);
 	INIT_DELAYED_WORK(&s->reclaim_work, migmux_splice_reclaim_work);
 	s->recover = VFIO_MIGMUX_RECOVER_NONE;
 	s->report = migmux_report_create(net);

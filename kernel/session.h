@@ -30,6 +30,7 @@
 #include "dma.h"
 #include "event.h"
 #include "identity.h"
+#include "mover.h"
 #include "report.h"
 
 struct migmux_channel;
@@ -104,7 +105,10 @@ struct net;
  * @gate_work: lets a batch wait until memory is mapped; the batch's reference
  * @end_work: stops everything after a failure
  * @close_work: gives staging back when the file is closed
- * @later_work: closes the session when the last file was a mover's
+ * @later_work: closes the session when the last file was put by a thread that must not wait
+ * @guard: is killed with the VMM, see guard.c
+ * @guarded: it was started; session's mutex
+ * @guard_work: sees to it that no channel keeps the session then
  * @gone_work: fails the session because a device is being unregistered
  * @reclaim_work: looks whether memory has come back, while movers run
  */
@@ -169,6 +173,9 @@ struct migmux_session {
 	struct work_struct end_work;
 	struct work_struct close_work;
 	struct work_struct later_work;
+	struct migmux_mover guard;
+	bool guarded;
+	struct work_struct guard_work;
 	struct work_struct gone_work;
 	struct delayed_work reclaim_work;
 };

@@ -313,9 +313,6 @@ FIXTURE_VARIANT_ADD(knot, read_last) { .load = true, .closed = true };
 
 FIXTURE_SETUP(knot)
 {
-	self->fd = -1;
-	if (!variant->load && !peer_file_refused())
-		SKIP(return, "AF_UNIX sockets take files in this kernel: they can refuse since 6.16");
 	vmm_setup(_metadata, &self->vmm, NULL);
 	self->fd = session_open();
 	ASSERT_LE(0, self->fd);
@@ -370,6 +367,19 @@ static int wait_taken(int sock)
 	return -ETIMEDOUT;
 }
 
+/* What a worker puts is closed some time after it has let the module go. */
+static bool reopens_soon(const char *addr)
+{
+	int i;
+
+	for (i = 0; i < WAIT_MS / 10; i++) {
+		if (device_reopens(addr))
+			return true;
+		usleep(10000);
+	}
+	return false;
+}
+
 /*
  * Who has the session's file sends it by the session's channel. It is on its way when nobody
  * else has it any more: neither the socket nor who reads from it may keep it.
@@ -378,7 +388,7 @@ TEST_F(knot, killed)
 {
 	const struct peer_init init = peer_init(0);
 	struct _test_data_vmm *vmm = &self->vmm;
-	int status;
+	int i, status;
 
 	ASSERT_EQ(0, owner_start(self, variant->load, variant->closed));
 	/* nor may anybody read it before that */
@@ -396,7 +406,9 @@ TEST_F(knot, killed)
 	vmm->pid = 0;
 	close(self->sock[0]);
 	EXPECT_TRUE(WIFSIGNALED(status));
-	check_gone(_metadata, vmm);
+	EXPECT_EQ(0, module_wait_unused());
+	for (i = 0; i < NR_DEVICES; i++)
+		EXPECT_TRUE(reopens_soon(vmm->addr[i]));
 }
 
 TEST_HARNESS_MAIN

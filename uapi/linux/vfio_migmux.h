@@ -304,8 +304,9 @@ struct vfio_migmux_device_result {
  *
  * Errors beside the common ones: EOPNOTSUPP (more than one device and one cannot
  * do P2P, or a device cannot reach @target); EBUSY (a step runs, or the
- * destination does not own the devices yet); ETIMEDOUT; the errno of the first
- * device that failed.
+ * destination does not own the devices yet); ENODEV (a device was unregistered: the
+ * session moves none any more); ETIMEDOUT; ECANCELED (it was aborted); the errno of the
+ * first device that failed.
  */
 struct vfio_migmux_set_state {
 	__u32 argsz;
