@@ -361,7 +361,7 @@ TEST_F(shared, a_bad_order_is_spilled)
 }
 
 /* The destination's devices, and two channels that they share from us. */
-static int by_hand(int session, struct vfio_dev *dev, int ch[2])
+static int by_hand(int session, struct vfio_dev *dev, int ch[2], __u64 max_spill)
 {
 	int i, fd[2], ret = 0;
 
@@ -378,7 +378,7 @@ static int by_hand(int session, struct vfio_dev *dev, int ch[2])
 		close(fd[0]);
 		ch[i] = fd[1];
 	}
-	return ret < 0 ? ret : session_load(session, 0, RUNNING, MIB) ?:
+	return ret < 0 ? ret : session_load_limited(session, 0, RUNNING, MIB, 0, max_spill) ?:
 	       peer_send_init(ch[0], 0) ?: peer_send_init(ch[1], 1);
 }
 
@@ -408,7 +408,7 @@ TEST_F_TIMEOUT(shared, a_spilled_frame_waits_for_a_place, 60)
 
 	ASSERT_EQ(0, attr_write_num(DEV[0].addr, "write_us_per_mib", 32000000));
 	ASSERT_EQ(0, attr_write_num(DEV[0].addr, "write_chunk", KIB));
-	ASSERT_EQ(0, by_hand(self->vmm.fd, DEV, ch));
+	ASSERT_EQ(0, by_hand(self->vmm.fd, DEV, ch, 0));
 	ASSERT_EQ(0, peer_send(ch[0], &late, sizeof(late)));
 	ASSERT_EQ(0, peer_send(ch[0], data, KIB / 2));
 	ASSERT_EQ(0, spilled_wait(self->vmm.fd));
@@ -420,6 +420,58 @@ TEST_F_TIMEOUT(shared, a_spilled_frame_waits_for_a_place, 60)
 	ASSERT_EQ(0, attr_wait(DEV[0].addr, "loaded_bytes", KIB));
 	ASSERT_EQ(0, peer_send(ch[0], data, KIB / 2));
 	EXPECT_EQ(0, session_wait(self->vmm.fd, M_LOADED, WAIT_MS));
+	close(ch[0]);
+	close(ch[1]);
+}
+
+/* Frames of one byte, of which each comes too early: a peer cannot have many of them. */
+TEST_F(shared, a_spilled_frame_counts_for_a_page)
+{
+	const struct peer_frame third = peer_frame(idstrs[1], 3, 1, false);
+	const __u64 two = 2 * getpagesize();
+	int ch[2] = { -1, -1 };
+	struct timeline t;
+
+	ASSERT_EQ(0, by_hand(self->vmm.fd, DEV, ch, two));
+	ASSERT_EQ(0, peer_send_frame(ch[0], idstrs[1], 1, 1, false));
+	ASSERT_EQ(0, peer_send_frame(ch[0], idstrs[1], 2, 1, false));
+	ASSERT_EQ(0, peer_send(ch[0], &third, sizeof(third)));
+	ASSERT_EQ(0, session_wait(self->vmm.fd, M_FAILED | M_ENDED, WAIT_MS));
+	EXPECT_TRUE(session_says(self->vmm.fd, ENOBUFS, "frame 3 of"));
+	ASSERT_EQ(0, session_timeline(self->vmm.fd, &t));
+	EXPECT_EQ(two, t.t.spill_peak);
+	close(ch[0]);
+	close(ch[1]);
+}
+
+/* @n frames of one byte, and then the one that must come before them, and all the rest. */
+static int send_small(int fd, __u32 n)
+{
+	int ret = 0;
+	__u32 i;
+
+	for (i = 1; i <= n && !ret; i++)
+		ret = peer_send_frame(fd, idstrs[1], i, 1, false);
+	return ret ?: peer_send_frame(fd, idstrs[1], 0, 1, false) ?:
+	       peer_send_frame(fd, idstrs[1], n + 1, 10, true) ?:
+	       peer_send_frame(fd, idstrs[0], 0, 10, true);
+}
+
+/* Nor do a few of them use up what all sessions may have: one MiB beyond the staging. */
+TEST_F(shared, spilled_frames_leave_memory_to_others)
+{
+	const long total = number_read(PARAMS "staging_total_mib", NULL);
+	int ch[2] = { -1, -1 };
+	struct timeline t;
+
+	ASSERT_EQ(0, number_write(PARAMS "staging_total_mib", 2));
+	EXPECT_EQ(0, by_hand(self->vmm.fd, DEV, ch, 0));
+	EXPECT_EQ(0, send_small(ch[0], 10));
+	EXPECT_EQ(0, session_wait(self->vmm.fd, M_LOADED, WAIT_MS));
+	EXPECT_EQ(0, number_write(PARAMS "staging_total_mib", total));
+	EXPECT_TRUE(session_says(self->vmm.fd, 0, ""));
+	ASSERT_EQ(0, session_timeline(self->vmm.fd, &t));
+	EXPECT_EQ(10 * getpagesize(), t.t.spill_peak);
 	close(ch[0]);
 	close(ch[1]);
 }
