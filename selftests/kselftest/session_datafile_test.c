@@ -8,6 +8,7 @@
 
 #include "mnl.h"
 #include "session_fixture.h"
+#include "thread.h"
 
 static void session_message(void *data, __u8 cmd, const struct nlattr **attrs)
 {
@@ -128,6 +129,29 @@ TEST_F(kinds, nonblock)
 		EXPECT_EQ(MIB + MIGSIM_HEAD, t.dev[0].bytes);
 		pair_close(&pair);
 	}
+}
+
+/* A device that says EAGAIN for two seconds: the feed looks now and then, and sleeps. */
+TEST_F(vmm, nonblock_feed_sleeps)
+{
+	struct vfio_migmux_timeline_device *dev;
+	struct timeline t;
+	struct pair pair;
+	__u64 ran, all;
+
+	ASSERT_EQ(0, attr_write_num(self->dev[1].addr, "nonblock", 1));
+	ASSERT_EQ(0, attr_write_num(self->dev[1].addr, "write_us_per_mib", 32000000));
+	ASSERT_EQ(0, pair_open(&pair, &self->dev[0], &self->dev[1], 1, 1));
+	ASSERT_EQ(0, pair_start(&pair, true, STAGING));
+	ASSERT_EQ(0, session_wait(pair.to, M_LOADED, WAIT_MS));
+	ran = thread_ran(thread_find("migmux-feed", 0));
+	ASSERT_EQ(0, session_timeline(pair.to, &t));
+	dev = &t.dev[0];
+	all = dev->last_byte_ns - dev->first_byte_ns;
+	TH_LOG("it ran %llu us of %llu", ran / 1000, all / 1000);
+	EXPECT_GT(all / 10, ran);
+	EXPECT_EQ(0, pair_finish(&pair));
+	pair_close(&pair);
 }
 
 /* --- signals -------------------------------------------------------------------------- */

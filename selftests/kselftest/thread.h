@@ -8,6 +8,7 @@
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "session.h"
@@ -32,27 +33,46 @@ static inline int thread_idle(pid_t tid, char name[16])
 	return state == 'S' ? 0 : -ETIMEDOUT;
 }
 
-/* Is there a thread of ours of that name and in that state? */
-static inline bool thread_is(const char *name, char state)
+/* A thread of ours of that name and in that state, any if that is 0; 0 for none. */
+static inline pid_t thread_find(const char *name, char state)
 {
 	DIR *dir = opendir("/proc/self/task");
 	char path[300], its_name[16], its_state;
 	struct dirent *entry;
-	bool is = false;
+	pid_t tid = 0;
 	FILE *f;
 
-	while (dir && !is && (entry = readdir(dir))) {
+	while (dir && !tid && (entry = readdir(dir))) {
 		snprintf(path, sizeof(path), "/proc/self/task/%s/stat", entry->d_name);
 		f = fopen(path, "r");
 		if (!f)
 			continue;
-		is = fscanf(f, "%*d (%15[^)]) %c", its_name, &its_state) == 2 &&
-		     !strcmp(its_name, name) && its_state == state;
+		if (fscanf(f, "%d (%15[^)]) %c", &tid, its_name, &its_state) != 3 ||
+		    strcmp(its_name, name) || (state && its_state != state))
+			tid = 0;
 		fclose(f);
 	}
 	if (dir)
 		closedir(dir);
-	return is;
+	return tid;
+}
+
+/* Is there one? */
+static inline bool thread_is(const char *name, char state)
+{
+	return thread_find(name, state);
+}
+
+/* How long a thread of ours has had a CPU, in ns; ~0 if nobody knows. */
+static inline __u64 thread_ran(pid_t tid)
+{
+	/* as the C library does it for threads that it has made */
+	const clockid_t clock = ~tid << 3 | 6;
+	struct timespec t;
+
+	if (clock_gettime(clock, &t))
+		return ~0ULL;
+	return t.tv_sec * 1000000000ULL + t.tv_nsec;
 }
 
 /* Wait until there is; 0 or -ETIMEDOUT. */
