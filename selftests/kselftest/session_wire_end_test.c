@@ -2,7 +2,10 @@
 /*
  * A hostile or broken source: what is wrong in when it sends, and how it ends.
  */
+#include <linux/sockios.h>
+
 #include "session_wire_dest.h"
+#include "thread.h"
 
 /* --- frames that wait for one that cannot come ------------------------------------------- */
 
@@ -122,6 +125,109 @@ BAD(confirm_spoiled_too_late, .confirmed = true)
 BAD(frame_for_confirm, .confirming = true, .words = "makes no sense: bad magic")
 {
 	return load_all(ch) ?: frame(ch[0], D0, 1);
+}
+
+/* --- one channel is confirmed, another has not had its verdict ------------------------------ */
+
+/* Here nothing is left to chance: a peer knows of AF_UNIX what the other end has read. */
+FIXTURE(late)
+{
+	FIXTURE_DATA(vmm) vmm;
+	int ch[2];		/* the peer's ends */
+};
+
+/*
+ * @full: there is no room for the verdict; else the peer has begun a frame, after which it
+ *	is to come
+ * @breaks: the peer breaks the rules with it; else it closes the channel
+ */
+FIXTURE_VARIANT(late)
+{
+	bool full;
+	bool breaks;
+};
+
+FIXTURE_VARIANT_ADD(late, closed_before_the_verdict) { .full = true };
+FIXTURE_VARIANT_ADD(late, closed_in_a_frame) { };
+FIXTURE_VARIANT_ADD(late, broken_in_a_frame) { .breaks = true };
+
+static void fill_up(int fd)
+{
+	static const char junk[4096];
+
+	while (send(fd, junk, sizeof(junk), MSG_DONTWAIT | MSG_NOSIGNAL) > 0)
+		;
+}
+
+FIXTURE_SETUP(late)
+{
+	struct _test_data_vmm *vmm = &self->vmm;
+	int i, fd[2];
+
+	vmm_setup(_metadata, vmm, NULL);
+	ASSERT_EQ(0, attr_write(vmm->dev[0].addr, "headerless", "1"));
+	ASSERT_EQ(0, session_device_add(vmm->fd, vmm->dev[0].fd, D0, 0));
+	for (i = 0; i < 2; i++) {
+		ASSERT_EQ(0, peer_pair_unix(fd));
+		if (i && variant->full)
+			fill_up(fd[1]);
+		ASSERT_EQ(i, session_channel_add(vmm->fd, fd[1], 0));
+		close(fd[1]);
+		self->ch[i] = fd[0];
+	}
+}
+
+FIXTURE_TEARDOWN(late)
+{
+	close(self->ch[0]);
+	close(self->ch[1]);
+	vmm_teardown(_metadata, &self->vmm, NULL);
+}
+
+/* Wait until the session has read all that was sent, and thought about it. */
+static int heard(int fd)
+{
+	int i, unread = 1;
+
+	for (i = 0; i < WAIT_MS; i++) {
+		if (ioctl(fd, SIOCOUTQ, &unread))
+			return -errno;
+		if (!unread && !thread_is("migmux-recv", 'R'))
+			return 0;
+		usleep(1000);
+	}
+	return -ETIMEDOUT;
+}
+
+/* The session owns its devices by one confirmation, so that is one channel less. */
+TEST_F(late, hands_over)
+{
+	struct peer_frame begun = peer_frame(D0, 1, 10, false);
+	const struct peer_confirm good = peer_confirm(0);
+	const int *ch = self->ch, fd = self->vmm.fd;
+	struct peer_verdict verdict;
+
+	if (variant->breaks)
+		begun.flags = peer_put32(0x42);
+	ASSERT_EQ(0, session_load(fd, VFIO_MIGMUX_LOAD_VERDICT, RUNNING, STAGING));
+	ASSERT_EQ(0, peer_send_init(ch[0], 0));
+	ASSERT_EQ(0, peer_send_init(ch[1], 1));
+	if (!variant->full)
+		ASSERT_EQ(0, peer_send(ch[1], &begun, 5));
+	ASSERT_EQ(0, heard(ch[1]));
+	ASSERT_EQ(0, config(ch[0], D0, 0));
+	ASSERT_EQ(0, peer_recv(ch[0], &verdict, sizeof(verdict)));
+	ASSERT_EQ(0, verdict.status);
+	ASSERT_EQ(0, peer_send(ch[0], &good, sizeof(good)));
+	ASSERT_EQ(0, heard(ch[0]));
+	EXPECT_FALSE(session_reached(fd) & (M_HANDED_OVER | M_FAILED));
+
+	ASSERT_EQ(0, variant->breaks ? peer_send(ch[1], (char *)&begun + 5, sizeof(begun) - 5) :
+				       shutdown(ch[1], SHUT_RDWR));
+	ASSERT_EQ(0, session_wait(fd, M_HANDED_OVER, WAIT_MS));
+	EXPECT_FALSE(session_reached(fd) & M_FAILED);
+	EXPECT_EQ(0, session_set_state(fd, RUNNING, RUNNING, 0, WAIT_MS, NULL));
+	EXPECT_TRUE(device_is(&self->vmm.dev[0], RUNNING));
 }
 
 /* --- pre-copy ------------------------------------------------------------------------- */
