@@ -169,7 +169,8 @@ static void let_go(struct migmux_session *s)
 	if (!gone)
 		return;
 	migmux_session_get(s);		/* gone_work puts it */
-	if (!queue_work(migmux_compat_unbound_wq, &s->gone_work))
+	/* in our own queue: the session may be closed, and nobody else waits for it */
+	if (!queue_work(migmux_wq, &s->gone_work))
 		migmux_session_put(s);
 }
 

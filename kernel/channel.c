@@ -212,9 +212,9 @@ err_put:
  */
 void migmux_channel_destroy(struct migmux_channel *ch)
 {
+	migmux_compat_pass_rights(ch->sock->sk, ch->rights);
 	channel_unregister(ch);
 	trace_migmux_object_destroy("channel", ch);
-	migmux_compat_pass_rights(ch->sock->sk, ch->rights);
 	sockfd_put(ch->sock);
 	kfree(ch);
 }

@@ -102,11 +102,6 @@ static inline bool migmux_compat_pass_rights(struct sock *sk, bool on)
 {
 	return true;
 }
-
-static inline bool migmux_compat_takes_files(const struct sock *sk)
-{
-	return sk->sk_family == AF_UNIX;
-}
 #else
 static inline bool migmux_compat_pass_rights(struct sock *sk, bool on)
 {
@@ -119,11 +114,6 @@ static inline bool migmux_compat_pass_rights(struct sock *sk, bool on)
 	sk->sk_scm_rights = on;
 	release_sock(sk);
 	return was;
-}
-
-static inline bool migmux_compat_takes_files(const struct sock *sk)
-{
-	return false;
 }
 #endif
 

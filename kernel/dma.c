@@ -410,6 +410,8 @@ static void undo(struct migmux_session *s)
  * migmux_dma_stop() - take away what no device may use yet, and end the threads
  * @s: the session; nobody adds a target or a range
  *
+ * Once; then nothing happens any more.
+ *
  * Context: sleeps as long as the calls that movers are in. Not from a mover. Calls must
  * not overlap.
  */
@@ -418,7 +420,8 @@ void migmux_dma_stop(struct migmux_session *s)
 	struct migmux_dma_target *t;
 	u32 i, j;
 
-	if (!s->dma.nr_targets)
+	/* a close after the end: nobody is left who could try once more */
+	if (!s->dma.nr_targets || s->dma.undo)
 		return;
 	undo(s);
 	for (i = 0; i < s->dma.nr_targets; i++) {

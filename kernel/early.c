@@ -227,6 +227,7 @@ static void run(struct migmux_member *m)
 
 	spin_lock(&set->lock);
 	early->end_ns = ktime_get_ns();
+	early->since_ns = early->end_ns;
 	early->state = MIGMUX_EARLY_DONE;
 	m->counters.early_starts += begun;
 	if (begun && IS_ERR(file)) {
@@ -355,7 +356,7 @@ void migmux_early_awaited(struct migmux_member *m)
 
 	spin_lock(&set->lock);
 	if (!--m->awaited && m->early.state == MIGMUX_EARLY_DONE) {
-		m->early.end_ns = ktime_get_ns();
+		m->early.since_ns = ktime_get_ns();
 		/* of a set that is deleted all are leaving, before it is cancelled */
 		if (!m->leaving)
 			queue_delayed_work(migmux_compat_unbound_wq, &set->tick,
@@ -382,7 +383,7 @@ void migmux_early_tick(struct work_struct *work)
 	migmux_set_for_each(set, m) {
 		if (m->early.state != MIGMUX_EARLY_DONE || m->early.kept || m->awaited)
 			continue;
-		due = m->early.end_ns + set->config.claim_timeout_ms * NSEC_PER_MSEC;
+		due = m->early.since_ns + set->config.claim_timeout_ms * NSEC_PER_MSEC;
 		if (due > now) {
 			next = min(next, due - now);
 			continue;

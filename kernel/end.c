@@ -277,6 +277,7 @@ void migmux_session_close(struct migmux_session *s)
 	migmux_session_stop_movers(s);
 	migmux_dma_stop(s);
 	migmux_guard_stop(s);
+	flush_work(&s->guard_work);
 	flush_work(&s->gone_work);
 	migmux_session_rest(s);
 	migmux_spill_drop(s);

@@ -4,22 +4,29 @@
  * be the session's own: then the socket keeps the session, which keeps the socket, and with
  * it devices, when the VMM has long died. The kernel finds such knots of sockets only.
  *
- * Since 6.16 a channel's socket refuses files (migmux_compat_pass_rights()). Before, a session
- * that has such a channel has a guard: a mover that never does anything, but is killed with the
- * VMM. Then the channels are shut down, and what lies in them is thrown away.
+ * Since 6.16 a channel's socket refuses files (migmux_compat_pass_rights()), as long as nobody
+ * who has it tells it otherwise. So a session that was given such a channel has a guard: a mover
+ * that never does anything, but is killed with the VMM. Then the channels are shut down, and
+ * what lies in them is thrown away.
+ *
+ * Links are the operator's, and outlive a VMM: they are left alone.
  */
 #include <linux/net.h>
 #include <linux/uio.h>
 #include <net/sock.h>
 
 #include "channel.h"
-#include "compat.h"
 #include "guard.h"
 #include "session.h"
 
 static struct migmux_session *to_session(struct migmux_mover *mover)
 {
 	return container_of(mover, struct migmux_session, guard);
+}
+
+static bool carries_files(const struct migmux_channel *ch)
+{
+	return ch->sock->sk->sk_family == AF_UNIX;
 }
 
 static bool ready(struct migmux_mover *mover)
@@ -37,7 +44,7 @@ static void killed(struct migmux_mover *mover)
 
 	migmux_session_killed(s);
 	migmux_session_get(s);		/* the work puts it */
-	queue_work(migmux_compat_unbound_wq, &s->guard_work);
+	queue_work(migmux_wq, &s->guard_work);
 }
 
 static const struct migmux_mover_ops guard_ops = {
@@ -70,8 +77,8 @@ static void guard_work(struct work_struct *work)
 	wait_event(s->wq, !READ_ONCE(s->failed) || READ_ONCE(s->ending));
 	flush_work(&s->end_work);
 	mutex_lock(&s->mutex);
-	for (i = 0; i < s->nr_channels; i++)
-		if (migmux_compat_takes_files(s->channels[i]->sock->sk))
+	for (i = 0; i < s->nr_channels && !s->link; i++)
+		if (carries_files(s->channels[i]))
 			throw_away(s->channels[i]);
 	mutex_unlock(&s->mutex);
 	migmux_session_put(s);
@@ -88,7 +95,7 @@ void migmux_guard_init(struct migmux_session *s)
 }
 
 /**
- * migmux_guard_start() - a session gets a channel
+ * migmux_guard_start() - a session gets a channel that is no link's
  * @s: the session
  * @ch: the channel
  *
@@ -100,7 +107,7 @@ int migmux_guard_start(struct migmux_session *s, const struct migmux_channel *ch
 	int err;
 
 	lockdep_assert_held(&s->mutex);
-	if (!migmux_compat_takes_files(ch->sock->sk) || s->guarded)
+	if (!carries_files(ch) || s->guarded)
 		return 0;
 	err = migmux_mover_start(&s->guard, &guard_ops, "migmux-guard");
 	s->guarded = !err;

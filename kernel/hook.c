@@ -210,7 +210,7 @@ struct migmux_hook *migmux_hook_get_by_name(const char *name)
 
 	mutex_lock(&migmux_hook_lock);
 	list_for_each_entry(hook, &registry, node) {
-		if (!strcmp(hook->name, name)) {
+		if (!hook->gone && !strcmp(hook->name, name)) {
 			kref_get(&hook->ref);
 			found = hook;
 			break;
@@ -336,7 +336,7 @@ int migmux_hook_info_next(unsigned long *serial, struct migmux_hook_info *info)
 
 	mutex_lock(&migmux_hook_lock);
 	list_for_each_entry(hook, &registry, node) {
-		if (hook->serial > *serial) {
+		if (!hook->gone && hook->serial > *serial) {
 			*serial = hook->serial;
 			info_fill(hook, info);
 			err = 0;
@@ -368,7 +368,9 @@ static void users_change(struct migmux_hook *hook, int change)
 	lockdep_assert_held(&migmux_hook_lock);
 	hook->users += change;
 	interpose(hook);
-	notify(hook);
+	/* of one that goes the last word is said by remove_dev() */
+	if (!hook->gone)
+		notify(hook);
 }
 
 /**

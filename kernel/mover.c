@@ -47,6 +47,7 @@ static bool run(void *data)
 
 	/* files that an AF_UNIX peer sent along: they are closed where signals are handled */
 	if (task_work_pending(current)) {
+		__set_current_state(TASK_RUNNING);
 		set_thread_flag(TIF_NOTIFY_SIGNAL);
 		return true;
 	}

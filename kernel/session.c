@@ -11,9 +11,9 @@
  * 1. Movers are stopped before the detach, so nobody uses channels, staging, data
  *    files or targets for DMA.
  * 2. A batch holds a reference, and the close waits until none runs.
- * 3. end_work and gone_work hold references. Both are waited for before the detach, also
- *    the end_work of a failure that was told but had not queued it yet. What comes later
- *    looks at what is there under the mutex, and finds nothing.
+ * 3. end_work, gone_work and guard_work hold references. All are waited for before the
+ *    detach, also the end_work of a failure that was told but had not queued it yet. What
+ *    comes later looks at what is there under the mutex, and finds nothing.
  * 4. A hook's owner slot is emptied by the detach, under the hook's lock, so no
  *    migmux_device_gone() comes later.
  * 5. The report has a reference count of its own.

@@ -86,6 +86,7 @@ enum migmux_early_state {
  * @file: data file that the driver gave, with a reference
  * @start_ns: when the first of the changes since @shown began
  * @end_ns: when the last one ended
+ * @since_ns: since when it waits for the VMM's call
  * @id: the process that the device belongs to; not empty unless NONE
  */
 struct migmux_early {
@@ -98,6 +99,7 @@ struct migmux_early {
 	struct file *file;
 	u64 start_ns;
 	u64 end_ns;
+	u64 since_ns;
 	struct migmux_identity id;
 };
 

@@ -158,6 +158,24 @@ TEST_F(dma, abort)
 	EXPECT_EQ(-ECANCELED, map(self, &r[0], 1));
 }
 
+/* What cannot be taken away is left, and tried only once. */
+TEST_F(dma, abort_in_vain)
+{
+	struct vfio_migmux_dma_range r = memory_range(AT + 2 * MIB, memory_new(2 * MIB),
+						      2 * MIB);
+
+	ASSERT_EQ(0, session_device_add(FD, self->vmm.dev[0].fd, idstrs[0], 0));
+	ASSERT_EQ(0, map(self, &r, 1));
+	ASSERT_EQ(0, session_dma_wait(FD, WAIT_MS, STATE));
+	/* there is something larger in its place now, of which no part can go */
+	ASSERT_EQ(2 * MIB, type1_unmap(self->container, AT + 2 * MIB, 2 * MIB));
+	ASSERT_EQ(0, type1_map(self->container, AT, memory_new(8 * MIB), 8 * MIB));
+	ASSERT_EQ(0, session_abort(FD, RUNNING));
+	close(FD);
+	FD = session_open();
+	EXPECT_EQ(8 * MIB, type1_unmap_all(self->container));
+}
+
 /* What is reported after a cancel is exactly what is there. */
 TEST_F(dma, cancel)
 {
