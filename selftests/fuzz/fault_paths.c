@@ -25,37 +25,21 @@ static bool connects(int (*connect)(int fd[2]))
 	return !ret;
 }
 
-/* Wants tls, and gcm. */
-static bool tls_has(void)
-{
-	return connects(peer_pair_tls);
+/* The whole of a migration by sockets of a kind, where there are such. */
+#define SOCKET_RUN(_kind)				\
+static bool _kind##_has(void)				\
+{							\
+	return connects(peer_pair_##_kind);		\
+}							\
+							\
+static int _kind(void)					\
+{							\
+	return migrate(peer_pair_##_kind);		\
 }
 
-static int tls(void)
-{
-	return migrate(peer_pair_tls);
-}
-
-static bool mptcp_has(void)
-{
-	return connects(peer_pair_mptcp);
-}
-
-static int mptcp(void)
-{
-	return migrate(peer_pair_mptcp);
-}
-
-/* Wants vsock_loopback. */
-static bool vsock_has(void)
-{
-	return connects(peer_pair_vsock);
-}
-
-static int vsock(void)
-{
-	return migrate(peer_pair_vsock);
-}
+SOCKET_RUN(tls)		/* wants tls, and gcm */
+SOCKET_RUN(mptcp)
+SOCKET_RUN(vsock)	/* wants vsock_loopback */
 
 static const char *const link_name[] = { "swept-from", "swept-to" };
 

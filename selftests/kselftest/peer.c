@@ -191,27 +191,36 @@ int peer_pair_tls(int fd[2])
 	return peer_pair(fd) ?: peer_tls(fd);
 }
 
-/* A record that is no data, as after a handshake: an alert, or more of a handshake. */
-int peer_send_record(int fd, __u8 type, const void *buf, size_t size)
+/* Bytes with a control message of @len bytes. */
+static int send_control(int fd, const void *buf, size_t size, struct cmsghdr head,
+			const void *data, size_t len)
 {
-	char control[CMSG_SPACE(sizeof(type))] = { 0 };
+	char control[CMSG_SPACE(sizeof(int))] = { 0 };
 	struct iovec vec = { .iov_base = (void *)buf, .iov_len = size };
 	struct msghdr msg = {
 		.msg_iov = &vec,
 		.msg_iovlen = 1,
 		.msg_control = control,
-		.msg_controllen = sizeof(control),
+		.msg_controllen = CMSG_SPACE(len),
 	};
-	struct cmsghdr *cmsg = CMSG_FIRSTHDR(&msg);
 
-	cmsg->cmsg_level = SOL_TLS;
-	cmsg->cmsg_type = TLS_SET_RECORD_TYPE;
-	cmsg->cmsg_len = CMSG_LEN(sizeof(type));
-	*CMSG_DATA(cmsg) = type;
+	head.cmsg_len = CMSG_LEN(len);
+	*CMSG_FIRSTHDR(&msg) = head;
+	memcpy(CMSG_DATA(CMSG_FIRSTHDR(&msg)), data, len);
 	return sendmsg(fd, &msg, MSG_NOSIGNAL) == (ssize_t)size ? 0 : -errno;
 }
 
-/* Bytes and an open file, by AF_UNIX. */
+/* A record that is no data, as after a handshake: an alert, or more of a handshake. */
+int peer_send_record(int fd, __u8 type, const void *buf, size_t size)
+{
+	const struct cmsghdr head = {
+		.cmsg_level = SOL_TLS,
+		.cmsg_type = TLS_SET_RECORD_TYPE,
+	};
+
+	return send_control(fd, buf, size, head, &type, sizeof(type));
+}
+
 bool peer_file_refused(void)
 {
 	int on, fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -222,23 +231,15 @@ bool peer_file_refused(void)
 	return !ret;
 }
 
+/* Bytes and an open file, by AF_UNIX. */
 int peer_send_file(int fd, const void *buf, size_t size, int file)
 {
-	char control[CMSG_SPACE(sizeof(file))] = { 0 };
-	struct iovec vec = { .iov_base = (void *)buf, .iov_len = size };
-	struct msghdr msg = {
-		.msg_iov = &vec,
-		.msg_iovlen = 1,
-		.msg_control = control,
-		.msg_controllen = sizeof(control),
+	const struct cmsghdr head = {
+		.cmsg_level = SOL_SOCKET,
+		.cmsg_type = SCM_RIGHTS,
 	};
-	struct cmsghdr *cmsg = CMSG_FIRSTHDR(&msg);
 
-	cmsg->cmsg_level = SOL_SOCKET;
-	cmsg->cmsg_type = SCM_RIGHTS;
-	cmsg->cmsg_len = CMSG_LEN(sizeof(file));
-	memcpy(CMSG_DATA(cmsg), &file, sizeof(file));
-	return sendmsg(fd, &msg, MSG_NOSIGNAL) == (ssize_t)size ? 0 : -errno;
+	return send_control(fd, buf, size, head, &file, sizeof(file));
 }
 
 static int ready(int fd, short events, int ms)

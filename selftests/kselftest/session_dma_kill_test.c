@@ -3,10 +3,12 @@
  * A VMM that is killed while its memory is being mapped: it is gone soon, nothing stays
  * pinned, and the devices are free. Nobody else has its devices open.
  */
+#include <pthread.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 
+#include "holder.h"
 #include "memory.h"
 #include "session_fixture.h"
 #include "target.h"
@@ -149,25 +151,25 @@ TEST_F(killed, by_9)
 	EXPECT_TRUE(device_reopens(self->addr[0]));
 }
 
-FIXTURE(stopped)
+FIXTURE(type1)
 {
 	FIXTURE_DATA(killed) killed;
 };
 
 static const struct _fixture_variant_killed by_type1;
 
-FIXTURE_SETUP(stopped)
+FIXTURE_SETUP(type1)
 {
 	killed_setup(_metadata, &self->killed, &by_type1);
 }
 
-FIXTURE_TEARDOWN(stopped)
+FIXTURE_TEARDOWN(type1)
 {
 	killed_teardown(_metadata, &self->killed, &by_type1);
 }
 
 /* One that is stopped for a while goes on where it was. */
-TEST_F(stopped, and_continued)
+TEST_F(type1, stopped_and_continued)
 {
 	struct _test_data_killed *killed = &self->killed;
 	struct vfio_migmux_dma_range r;
@@ -198,6 +200,134 @@ TEST_F(stopped, and_continued)
 	killed->pid = 0;
 	EXPECT_EQ(0, status);
 	EXPECT_EQ(0, memory_wait_pinned(killed->pinned));
+}
+
+/* --- while its session ends --------------------------------------------------------------- */
+
+struct aborter {
+	int fd;
+	bool go;
+	pthread_t thread;
+};
+
+static void *abort_session(void *arg)
+{
+	struct aborter *aborter = arg;
+
+	while (!__atomic_load_n(&aborter->go, __ATOMIC_ACQUIRE))
+		usleep(1000);
+	return session_abort(aborter->fd, NONE) ? "cannot abort" : NULL;
+}
+
+/* Where the next page goes that anybody maps in this process. */
+static void *next_page(void)
+{
+	void *at = memory_new(HOLDER_PAGE);
+
+	return at && !munmap(at, HOLDER_PAGE) ? at : NULL;
+}
+
+static int wait_mapped(void *page)
+{
+	unsigned char there;
+	int i;
+
+	for (i = 0; i < WAIT_MS && mincore(page, HOLDER_PAGE, &there); i++)
+		usleep(1000);
+	return i < WAIT_MS ? 0 : -ETIMEDOUT;
+}
+
+/*
+ * In the VMM: the session is aborted and takes away what it has mapped. While that waits for
+ * the container, the page goes away that holds what the container is asked and answers: the
+ * file that keeps it away, or -errno.
+ */
+static int undo_without_page(void)
+{
+	struct vfio_migmux_dma_range r = memory_range(AT, memory_new(PIECE), PIECE);
+	static struct aborter aborter;
+	struct holder holder;
+	struct vfio_set set;
+	struct dma dma;
+	void *page;
+	int ret;
+
+	aborter.fd = session_open();
+	if (aborter.fd < 0)
+		return aborter.fd;
+	ret = devices_open(&set, 0, 1) ?: devices_settle(&set) ?:
+	      session_dma_map(aborter.fd, set.container, 0, PIECE, &r, 1) ?:
+	      session_dma_wait(aborter.fd, WAIT_MS, &dma) ?:
+	      holder_start(&holder, set.container);
+	if (!ret && pthread_create(&aborter.thread, NULL, abort_session, &aborter))
+		ret = -EAGAIN;
+	if (ret)
+		return ret;
+	page = next_page();
+	__atomic_store_n(&aborter.go, true, __ATOMIC_RELEASE);
+	ret = wait_mapped(page);
+	if (ret)
+		return ret;
+	ret = fault_open();
+	if (ret < 0)
+		return ret;
+	if (fault_at(ret, page) || holder_end(&holder) || fault_wait(ret))
+		return -EIO;
+	return ret;
+}
+
+static int file_of(pid_t pid, int fd)
+{
+	int pidfd = syscall(SYS_pidfd_open, pid, 0);
+	int copy = syscall(SYS_pidfd_getfd, pidfd, fd, 0);
+
+	close(pidfd);
+	return copy;
+}
+
+/* As waitpid(), with an end: 0 if it is still there. */
+static pid_t wait_dead(pid_t pid, int *status)
+{
+	const __u64 until = now_ns() + BOUND_NS;
+	pid_t ret;
+
+	do {
+		ret = waitpid(pid, status, WNOHANG);
+		usleep(ret ? 0 : 1000);
+	} while (!ret && now_ns() < until);
+	return ret;
+}
+
+/* Whoever takes the memory away dies with the process, also if the page never comes. */
+TEST_F(type1, killed_without_page)
+{
+	struct _test_data_killed *killed = &self->killed;
+	int status, uffd;
+
+	killed->pid = fork();
+	if (!killed->pid) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		uffd = undo_without_page();
+		if (write(killed->told[1], &uffd, sizeof(uffd)) != sizeof(uffd))
+			_exit(1);
+		for (;;)
+			pause();
+	}
+	ASSERT_EQ(sizeof(uffd), read(killed->told[0], &uffd, sizeof(uffd)));
+	ASSERT_LE(0, uffd);
+	/* it stays when the process has closed its own */
+	uffd = file_of(killed->pid, uffd);
+	ASSERT_LE(0, uffd);
+	ASSERT_EQ(0, kill(killed->pid, SIGKILL));
+	EXPECT_EQ(killed->pid, wait_dead(killed->pid, &status));
+	close(uffd);
+	/* if it was not gone it is now */
+	waitpid(killed->pid, &status, 0);
+	killed->pid = 0;
+	EXPECT_TRUE(WIFSIGNALED(status));
+	EXPECT_EQ(0, module_wait_unused());
+	EXPECT_EQ(0, memory_wait_pinned(killed->pinned));
+	EXPECT_TRUE(device_reopens(killed->addr[0]));
 }
 
 TEST_HARNESS_MAIN
