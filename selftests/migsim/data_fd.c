@@ -207,7 +207,9 @@ int migsim_file_pace(struct migsim_file *file, u64 us_per_mib, u64 bytes,
 	}
 	file->busy_since = 0;
 	file->ready_at = end;
-	file->late = wait >= PACE_MIN_NS ? ktime_sub(ktime_get(), end) : 0;
+	/* what this step has not used up is for the next ones */
+	file->late = wait >= PACE_MIN_NS ? max_t(ktime_t, ktime_sub(ktime_get(), end), 0) :
+		     clamp_t(ktime_t, -wait, 0, file->late);
 	return 0;
 }
 

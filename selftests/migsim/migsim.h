@@ -162,7 +162,7 @@ struct migsim_precopy {
  * @part: saving: where such a payload is made
  * @busy_since: when the step that is being paced began, 0 if none
  * @ready_at: when the device is done with all steps so far
- * @late: how long after @ready_at the last sleep ended
+ * @late: how long after @ready_at the last sleep ended, less what the steps since have used up
  * @due_ns: when the step that a read without waiting has begun will be done, 0 if
  *	there is none; no lock
  * @seg: saving: what follows @seg_pos of the stream
