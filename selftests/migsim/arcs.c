@@ -257,6 +257,7 @@ static struct file *set_state(struct vfio_device *vdev,
 	int ret;
 
 	migsim_state_lock(dev);
+	WRITE_ONCE(dev->in_arc, true);
 	while (new_state != dev->mig_state) {
 		/* VFIO warns when it is asked for a way out of ERROR */
 		ret = dev->mig_state == VFIO_DEVICE_STATE_ERROR ? -EINVAL :
@@ -276,6 +277,7 @@ static struct file *set_state(struct vfio_device *vdev,
 			break;
 		}
 	}
+	WRITE_ONCE(dev->in_arc, false);
 	migsim_state_unlock(dev);
 	return f;
 }

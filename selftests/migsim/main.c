@@ -190,9 +190,10 @@ static long migsim_ioctl(struct vfio_device *vdev, unsigned int cmd,
 	struct migsim_device *dev = migsim_from_vfio(vdev);
 	long ret = vfio_pci_core_ioctl(vdev, cmd, arg);
 
+	/* reset_work may be at it: whoever else holds the mutex is soon done */
 	if ((cmd == VFIO_DEVICE_RESET || cmd == VFIO_DEVICE_PCI_HOT_RESET) &&
-	    READ_ONCE(dev->regs_stale) && mutex_trylock(&dev->state_mutex)) {
-		regs_catch_up(dev);
+	    !READ_ONCE(dev->in_arc)) {
+		migsim_state_lock(dev);
 		migsim_state_unlock(dev);
 	}
 	return ret;

@@ -334,6 +334,7 @@ struct migsim_log_entry {
  *	memory (generated on demand)
  * @saving: the data_fd being read, or NULL
  * @loading: the data_fd being written, or NULL
+ * @in_arc: the holder is in an arc, which may take long; read without the lock
  * @regs_stale: a reset happened, the registers are yet to be set from the seed
  * @reset_lock: makes "defer or do" of a reset atomic against the release of
  *	@state_mutex; protects @deferred_reset
@@ -362,6 +363,7 @@ struct migsim_device {
 	struct migsim_blob *payload;
 	struct migsim_file *saving;
 	struct migsim_file *loading;
+	bool in_arc;
 	bool regs_stale;
 
 	spinlock_t reset_lock;	/* deferred_reset against state_mutex */
