@@ -33,7 +33,7 @@ static void regs_catch_up(struct migsim_device *dev)
 
 	if (!dev->regs_stale || !dev->open)
 		return;
-	WRITE_ONCE(dev->regs_stale, false);
+	dev->regs_stale = false;
 	ret = migsim_regs_reset(dev);
 	if (ret)
 		pci_err(dev->core.pdev, "registers after reset: %d\n", ret);
@@ -45,7 +45,7 @@ static void reset_now(struct migsim_device *dev)
 
 	migsim_files_disable(dev);
 	WRITE_ONCE(dev->mig_state, VFIO_DEVICE_STATE_RUNNING);
-	WRITE_ONCE(dev->regs_stale, true);
+	dev->regs_stale = true;
 	/* a payload that does not fit into memory now is made when needed */
 	migsim_payload_reset(dev);
 }
@@ -142,7 +142,7 @@ static int migsim_open_device(struct vfio_device *vdev)
 	migsim_state_lock(dev);
 	WRITE_ONCE(dev->mig_state, VFIO_DEVICE_STATE_RUNNING);
 	WRITE_ONCE(dev->open, true);
-	WRITE_ONCE(dev->regs_stale, false);
+	dev->regs_stale = false;
 	ret = migsim_payload_reset(dev);
 	if (!ret)
 		ret = migsim_regs_reset(dev);

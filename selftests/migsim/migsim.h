@@ -339,7 +339,7 @@ struct migsim_log_entry {
  * @reset_lock: makes "defer or do" of a reset atomic against the release of
  *	@state_mutex; protects @deferred_reset
  * @deferred_reset: the holder of @state_mutex has a reset to finish
- * @reset_work: sets the registers after a reset that was not our user's ioctl
+ * @reset_work: sets the registers after a reset; that of an ioctl waits for no work
  * @knob_lock: protects the structured knobs and the log
  * @knobs: see struct migsim_knobs
  * @log: ring of the last arcs
