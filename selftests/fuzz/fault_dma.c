@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What fault_sweep.c makes fail: memory that is mapped ahead of time, by each kind of target.
+ * What fault_sweep.c makes fail: memory that is mapped ahead of time, by each kind of target,
+ * and a device that waits for that before it runs.
  * A failure leaves mapped exactly what the session says; and nothing is left pinned, but for
  * vhost-vdpa, which itself forgets what it has pinned of a message when it fails within it.
  */
@@ -92,6 +93,32 @@ static int map_vdpa(void)
 	return map(TARGET_VDPA);
 }
 
+/* A device that is to run has all memory before, or has not moved. */
+static int start(void)
+{
+	struct dma dma;
+	int ret, err;
+
+	ret = prepare(TARGET_TYPE1);
+	if (ret)
+		return ret;
+	session = session_open();
+	if (session < 0)
+		return session;
+	ret = session_device_add(session, devices.dev[0].fd, idstrs[0], 0);
+	if (ret < 0)
+		return ret;
+	ret = session_set_state(session, STOP, NONE, 0, 0, NULL) ?:
+	      session_dma_map(session, target.fd, 0, PIECE, ranges, 2);
+	if (ret)
+		return ret;
+	ret = session_set_state(session, RUNNING, NONE, 0, 0, NULL);
+	if (device_is(&devices.dev[0], STOP))
+		return ret ?: WRONG;
+	err = session_dma_wait(session, 0, &dma);
+	return err ? ret ?: err : dma.w.mapped == 2 * SIZE ? ret : WRONG;
+}
+
 /* What was failed is told; what is mapped is what the session says. */
 static int map_check(int err)
 {
@@ -131,5 +158,9 @@ static void map_undo(void)
 #define DMA_RUN(what) \
 	{ .name = #what, .run = map_##what, .check = map_check, .undo = map_undo, .tasks = true }
 
-const struct run dma_runs[] = { DMA_RUN(type1), DMA_RUN(iommufd), DMA_RUN(vdpa) };
+const struct run dma_runs[] = {
+	DMA_RUN(type1), DMA_RUN(iommufd), DMA_RUN(vdpa),
+	{ .name = "start", .run = start, .check = map_check, .undo = map_undo, .tasks = true },
+};
+
 const size_t nr_dma_runs = ARRAY_SIZE(dma_runs);

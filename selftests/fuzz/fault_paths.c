@@ -163,19 +163,23 @@ static int take(void)
 }
 
 /* A frame that is not taken for want of memory is as if it had never been handed in. */
-static int hand_in(const struct peer_held *frame, __u32 flags)
+static int hand_in(__u32 flags, const char *idstr, __u32 idx, bool config, const void *data,
+		   __u32 bytes)
 {
 	int i, ret = -EAGAIN;
 
 	for (i = 0; i < 2; i++) {
-		ret = session_load_buffer(ends.pair.to, flags, frame->head.idstr,
-					  peer_get32(frame->head.idx),
-					  peer_get32(frame->head.payload_flags) == 1,
-					  frame->data, frame->bytes);
+		ret = session_load_buffer(ends.pair.to, flags, idstr, idx, config, data, bytes);
 		if (ret != -EFAULT && ret != -ENOMEM)
 			break;
 	}
 	return ret;
+}
+
+static int hand_in_held(const struct peer_held *frame, __u32 flags)
+{
+	return hand_in(flags, frame->head.idstr, peer_get32(frame->head.idx),
+		       peer_get32(frame->head.payload_flags) == 1, frame->data, frame->bytes);
 }
 
 /* From the end on; what finds no memory then waits for it, in order. */
@@ -185,12 +189,12 @@ static int hand_in_all(int n)
 	int i, ret = 0;
 
 	for (i = n; i-- && !ret;) {
-		ret = hand_in(&held[i], NONBLOCK);
+		ret = hand_in_held(&held[i], NONBLOCK);
 		late[i] = ret == -EAGAIN;
 		ret = late[i] ? 0 : ret;
 	}
 	for (i = 0; i < n && !ret; i++)
-		ret = late[i] ? hand_in(&held[i], 0) : 0;
+		ret = late[i] ? hand_in_held(&held[i], 0) : 0;
 	return ret;
 }
 
@@ -200,6 +204,23 @@ static int buffer(void)
 
 	ret = ends_apart() ?: ends_load(VFIO_MIGMUX_LOAD_BUFFERS, 4 * MIB) ?: take();
 	return ret < 0 ? ret : hand_in_all(ret) ?: ends_finish();
+}
+
+/* The config frames, which the source leaves to the VMM; all else goes by channels. */
+static int config(void)
+{
+	const struct pair *pair = &ends.pair;
+	struct timeline t;
+	int i, ret;
+
+	ends.no_verdict = true;
+	ret = state_new() ?: ends_open(peer_pair) ?:
+	      ends_load(VFIO_MIGMUX_LOAD_BUFFERS, MIB) ?:
+	      ends_save(VFIO_MIGMUX_SAVE_NO_CONFIG, MIB) ?:
+	      session_wait(pair->from, M_SENT, WAIT_MS) ?: session_timeline(pair->from, &t);
+	for (i = 0; i < NR_DEVS && !ret; i++)
+		ret = hand_in(0, idstrs[i], t.dev[i].frames, true, "blob", 4);
+	return ret ?: ends_finish();
 }
 
 /* A channel that devices share, and the worst order on it: more waits than there is room. */
@@ -392,6 +413,7 @@ const struct run path_runs[] = {
 	PATH_RUN("vsock", vsock_has, vsock, ends_undo),
 	PATH_RUN("attached", tls_has, attached, attached_undo),
 	PATH_RUN("buffer", NULL, buffer, by_hand_undo),
+	PATH_RUN("config", NULL, config, ends_undo),
 	PATH_RUN("spill", NULL, spill, by_hand_undo),
 	PATH_RUN("adopt", NULL, adopted, ends_undo),
 	PATH_RUN("adopt_precopy", NULL, adopted_precopy, ends_undo),

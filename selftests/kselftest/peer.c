@@ -192,7 +192,7 @@ int peer_pair_tls(int fd[2])
 }
 
 /* Bytes with a control message of @len bytes. */
-static int send_control(int fd, const void *buf, size_t size, struct cmsghdr head,
+static int send_control(int fd, const void *buf, size_t size, const struct cmsghdr *head,
 			const void *data, size_t len)
 {
 	char control[CMSG_SPACE(sizeof(int))] = { 0 };
@@ -204,8 +204,8 @@ static int send_control(int fd, const void *buf, size_t size, struct cmsghdr hea
 		.msg_controllen = CMSG_SPACE(len),
 	};
 
-	head.cmsg_len = CMSG_LEN(len);
-	*CMSG_FIRSTHDR(&msg) = head;
+	*CMSG_FIRSTHDR(&msg) = *head;
+	CMSG_FIRSTHDR(&msg)->cmsg_len = CMSG_LEN(len);
 	memcpy(CMSG_DATA(CMSG_FIRSTHDR(&msg)), data, len);
 	return sendmsg(fd, &msg, MSG_NOSIGNAL) == (ssize_t)size ? 0 : -errno;
 }
@@ -218,7 +218,7 @@ int peer_send_record(int fd, __u8 type, const void *buf, size_t size)
 		.cmsg_type = TLS_SET_RECORD_TYPE,
 	};
 
-	return send_control(fd, buf, size, head, &type, sizeof(type));
+	return send_control(fd, buf, size, &head, &type, sizeof(type));
 }
 
 bool peer_file_refused(void)
@@ -239,7 +239,7 @@ int peer_send_file(int fd, const void *buf, size_t size, int file)
 		.cmsg_type = SCM_RIGHTS,
 	};
 
-	return send_control(fd, buf, size, head, &file, sizeof(file));
+	return send_control(fd, buf, size, &head, &file, sizeof(file));
 }
 
 static int ready(int fd, short events, int ms)
