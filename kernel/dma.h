@@ -146,7 +146,8 @@ void migmux_dma_tell(struct migmux_session *s);
 
 /* dma_wait.c: is all mapped? */
 bool migmux_dma_settled(struct migmux_session *s, int *err);
-bool migmux_dma_removed(struct migmux_session *s, int *err);
+bool migmux_dma_removed(struct migmux_session *s);
+int migmux_dma_stuck(struct migmux_session *s, u32 target, u64 iova, u64 size);
 int migmux_dma_refuse(struct migmux_session *s, int err);
 void migmux_dma_hold(struct migmux_session *s, bool hold);
 bool migmux_dma_gate(struct migmux_session *s);

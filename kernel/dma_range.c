@@ -439,19 +439,22 @@ bool migmux_dma_table_leaving(const struct migmux_dma_table *table)
 }
 
 /**
- * migmux_dma_table_stuck() - the error of a range that cannot be taken away
+ * migmux_dma_table_stuck() - a range that cannot be taken away
  * @table: the table
+ * @iova: of what lies from here
+ * @size: bytes on, at least 1
  *
- * Return: 0 if there is none.
+ * Return: the range, or NULL if there is none.
  */
-int migmux_dma_table_stuck(const struct migmux_dma_table *table)
+const struct migmux_dma_range *
+migmux_dma_table_stuck(const struct migmux_dma_table *table, u64 iova, u64 size)
 {
 	const struct migmux_dma_range *r;
 
 	for_each_range(table, r)
-		if (r->stuck)
-			return r->error;
-	return 0;
+		if (r->stuck && meets(r, iova, size))
+			return r;
+	return NULL;
 }
 
 /**

@@ -158,7 +158,8 @@ void migmux_dma_table_settle(struct migmux_dma_table *table,
 bool migmux_dma_table_busy(const struct migmux_dma_table *table);
 bool migmux_dma_table_pending(const struct migmux_dma_table *table);
 bool migmux_dma_table_leaving(const struct migmux_dma_table *table);
-int migmux_dma_table_stuck(const struct migmux_dma_table *table);
+const struct migmux_dma_range *
+migmux_dma_table_stuck(const struct migmux_dma_table *table, u64 iova, u64 size);
 bool migmux_dma_table_waiting(const struct migmux_dma_table *table);
 const struct migmux_dma_range *
 migmux_dma_table_failed(const struct migmux_dma_table *table);

@@ -71,26 +71,56 @@ bool migmux_dma_settled(struct migmux_session *s, int *err)
 }
 
 /**
- * migmux_dma_removed() - is all gone that was to be taken away?
+ * migmux_dma_removed() - is all gone that was to be taken away, or cannot be?
  * @s: the session
- * @err: if so: 0, or the error of a range that could not be taken away
  *
  * Context: as migmux_dma_settled().
  */
-bool migmux_dma_removed(struct migmux_session *s, int *err)
+bool migmux_dma_removed(struct migmux_session *s)
 {
 	struct migmux_dma *dma = &s->dma;
 	bool gone = true;
 	u32 i;
 
-	*err = 0;
 	spin_lock(&dma->lock);
-	for (i = 0; i < dma->nr_targets; i++) {
+	for (i = 0; i < dma->nr_targets; i++)
 		gone &= !migmux_dma_table_leaving(&dma->targets[i]->table);
-		*err = *err ?: migmux_dma_table_stuck(&dma->targets[i]->table);
-	}
 	spin_unlock(&dma->lock);
 	return gone || READ_ONCE(s->failed) || READ_ONCE(dma->dead);
+}
+
+static int refuse_for(struct migmux_session *s, int err, const struct migmux_dma_range *r,
+		      u32 target)
+{
+	return migmux_session_refuse(s, err, "memory %#llx of %#llx bytes cannot be %s at IOVA %#llx by target %u, a %s: %s",
+				     r->vaddr, r->size, r->stuck ? "taken away" : "mapped",
+				     r->iova, target, s->dma.targets[target]->ops->name,
+				     reason(r->error));
+}
+
+/**
+ * migmux_dma_stuck() - say which range cannot be taken away, and why
+ * @s: the session
+ * @target: index of its target, which there is
+ * @iova: of what lies from here
+ * @size: bytes on, at least 1
+ *
+ * Context: as migmux_dma_settled().
+ *
+ * Return: its error, or 0 if there is none.
+ */
+int migmux_dma_stuck(struct migmux_session *s, u32 target, u64 iova, u64 size)
+{
+	struct migmux_dma *dma = &s->dma;
+	const struct migmux_dma_range *r;
+	struct migmux_dma_range copy;
+
+	spin_lock(&dma->lock);
+	r = migmux_dma_table_stuck(&dma->targets[target]->table, iova, size);
+	if (r)
+		copy = *r;
+	spin_unlock(&dma->lock);
+	return r ? refuse_for(s, copy.error, &copy, target) : 0;
 }
 
 /**
@@ -114,12 +144,7 @@ int migmux_dma_refuse(struct migmux_session *s, int err)
 			copy = *r;
 		spin_unlock(&dma->lock);
 		if (r)
-			return migmux_session_refuse(s, err, "memory %#llx of %#llx bytes cannot be %s at IOVA %#llx by target %u, a %s: %s",
-						     copy.vaddr, copy.size,
-						     copy.stuck ? "taken away" : "mapped",
-						     copy.iova, i,
-						     dma->targets[i]->ops->name,
-						     reason(copy.error));
+			return refuse_for(s, err, &copy, i);
 	}
 	if (err == -ECANCELED)
 		return migmux_session_refuse(s, err, "mapping was cancelled before all memory was mapped");

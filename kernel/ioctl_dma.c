@@ -347,25 +347,45 @@ static void remove_all(struct migmux_dma *dma)
 	spin_unlock(&dma->lock);
 }
 
-static bool is_gone(struct migmux_session *s, bool cancel, int *err)
+static bool is_gone(struct migmux_session *s, bool cancel)
 {
-	if (cancel)
-		return migmux_dma_settled(s, err);
-	return migmux_dma_removed(s, err);
+	int err;
+
+	return cancel ? migmux_dma_settled(s, &err) : migmux_dma_removed(s);
 }
 
 /* Until it is done: it goes on after a signal. */
 static int wait_gone(struct migmux_session *s, bool cancel)
 {
-	int err;
-
-	if (wait_event_interruptible(s->wq, is_gone(s, cancel, &err)))
+	if (wait_event_interruptible(s->wq, is_gone(s, cancel)))
 		return -EINTR;
 	if (READ_ONCE(s->failed))
 		return migmux_session_refuse(s, -ECANCELED, "the session has failed");
-	if (cancel || !err)
-		return 0;
-	return migmux_dma_refuse(s, err);
+	return 0;
+}
+
+/* What of the call is still there; the last word is about the first. */
+static int check_gone(struct migmux_session *s, struct list *list, u32 target)
+{
+	int err, first = 0;
+	u32 i;
+
+	for (i = list->n; i--;) {
+		err = migmux_dma_stuck(s, target, list->r[i].iova, list->r[i].size);
+		list->r[i].error = -err;
+		first = err ?: first;
+	}
+	return first;
+}
+
+static int check_all_gone(struct migmux_session *s)
+{
+	int err = 0;
+	u32 i;
+
+	for (i = 0; i < s->dma.nr_targets && !err; i++)
+		err = migmux_dma_stuck(s, i, 0, U64_MAX);
+	return err;
 }
 
 long migmux_ioctl_dma_unmap(struct migmux_session *s, void *args)
@@ -393,6 +413,10 @@ long migmux_ioctl_dma_unmap(struct migmux_session *s, void *args)
 			migmux_dma_wake(s);
 		migmux_dma_tell(s);
 		err = wait_gone(s, cancel);
+		if (!err && !unmap->flags)
+			err = check_gone(s, &list, unmap->target);
+		if (!err && unmap->flags & VFIO_MIGMUX_DMA_UNMAP_ALL)
+			err = check_all_gone(s);
 	}
 	return list_put(&list) ?: err;
 }

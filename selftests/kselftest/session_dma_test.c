@@ -176,6 +176,30 @@ TEST_F(dma, abort_in_vain)
 	EXPECT_EQ(8 * MIB, type1_unmap_all(self->container));
 }
 
+/* What cannot be taken away is told to who asked for it, and to nobody else. */
+TEST_F(dma, unmap_in_vain)
+{
+	struct vfio_migmux_dma_range r[2] = {
+		memory_range(AT + 2 * MIB, memory_new(2 * MIB), 2 * MIB),
+		memory_range(0, memory_new(2 * MIB), 2 * MIB),
+	};
+
+	ASSERT_EQ(0, map(self, r, 2));
+	ASSERT_EQ(0, session_dma_wait(FD, WAIT_MS, STATE));
+	ASSERT_EQ(2 * MIB, type1_unmap(self->container, AT + 2 * MIB, 2 * MIB));
+	ASSERT_EQ(0, type1_map(self->container, AT, memory_new(8 * MIB), 8 * MIB));
+	EXPECT_REFUSED(FD, EINVAL, "cannot be taken away at IOVA 0x100200000",
+		       session_dma_unmap(FD, 0, r, 1));
+	EXPECT_EQ(EINVAL, r[0].error);
+	EXPECT_EQ(0, session_dma_unmap(FD, 0, &r[1], 1));
+	EXPECT_EQ(0, r[1].error);
+	EXPECT_EQ(-EINVAL, session_dma_unmap_all(FD, VFIO_MIGMUX_DMA_UNMAP_ALL));
+	/* once it can go, it does */
+	ASSERT_EQ(8 * MIB, type1_unmap(self->container, AT, 8 * MIB));
+	EXPECT_EQ(0, session_dma_unmap(FD, 0, r, 1));
+	EXPECT_EQ(0, r[0].error);
+}
+
 /* What is reported after a cancel is exactly what is there. */
 TEST_F(dma, cancel)
 {

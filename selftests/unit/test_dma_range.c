@@ -284,7 +284,11 @@ TEST(undo)
 	EXPECT_FALSE(migmux_dma_table_pending(&t));
 	EXPECT_TRUE(slots[0].used);
 	EXPECT_EQ(PIECE, slots[0].done);
-	EXPECT_EQ(-EINVAL, migmux_dma_table_stuck(&t));
+	EXPECT_TRUE(&slots[1] == migmux_dma_table_stuck(&t, 0, ~0ULL));
+	EXPECT_EQ(-EINVAL, slots[1].error);
+	EXPECT_TRUE(&slots[1] == migmux_dma_table_stuck(&t, 2 * PIECE - 1, 1));
+	EXPECT_FALSE(migmux_dma_table_stuck(&t, 0, PIECE));
+	EXPECT_FALSE(migmux_dma_table_stuck(&t, 2 * PIECE, PIECE));
 	EXPECT_EQ(PIECE, slots[1].done);
 	EXPECT_FALSE(slots[2].used);
 }

@@ -1040,7 +1040,8 @@ struct vfio_migmux_dma_map {
  * exactly what is mapped. The rest is mapped when the devices start.
  *
  * Errors beside the common ones: ENOENT (no such target; there is no range), EINVAL (a part
- * of a range); the errno with which the target refuses to take something away.
+ * of a range); the errno with which the target refuses to take one of them away, which its
+ * @error has as well: it is left, and another call tries again.
  */
 struct vfio_migmux_dma_unmap {
 	__u32 argsz;
