@@ -1,12 +1,15 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
-# vm: --devices 5 --timeout 600 --module ghash-generic --module iommufd --module vdpa_sim_net
+# vm: --devices 5 --smp 1 --timeout 600 --module ghash-generic --module iommufd --module vdpa_sim_net
 # kernel: debug
 #
 # Calls of the module that can fail do, one after the other: see fault_sweep.c. By default
 # one in FAULT_STEP (11) of them, for FAULT_SECONDS (150); FAULTS names some of what is swept.
 # With FAULT_STEP=1 and FAULT_SECONDS=0 it is all: "make check-faults". FAULT_TRACE=1 shows
 # where in the module a call of any task was made to fail, and not those of our own only.
+#
+# One thing fails at a time, so one CPU will do: with two that are emulated by one it takes twice
+# as long.
 
 . /lib/migmux/ktap.sh
 . /lib/migmux/hosts.sh
