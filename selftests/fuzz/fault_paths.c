@@ -213,6 +213,7 @@ static int config(void)
 	struct timeline t;
 	int i, ret;
 
+	ends.apart = true;
 	ends.no_verdict = true;
 	ret = state_new() ?: ends_open(peer_pair) ?:
 	      ends_load(VFIO_MIGMUX_LOAD_BUFFERS, MIB) ?:

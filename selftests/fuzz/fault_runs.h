@@ -64,7 +64,8 @@ enum { NR_DEVS = 2, STATE_BYTES = 100000 };
  * @saving: the source's SAVE was taken
  * @loading: the destination's LOAD was taken
  * @no_verdict: what becomes of the destination after SENT is not the source's business
- * @apart: there is no channel between them, so neither sees the other fail
+ * @apart: neither has to see the other fail: there is no channel between them, or what has not
+ *	come by one the VMM could still hand in
  * @vmm_moves: where the source's devices are is not the session's business
  */
 struct ends {
