@@ -254,9 +254,9 @@ static void run(struct migmux_member *m)
 enum outcome { TAKEN_BACK, DROPPED, KEPT };
 
 /*
- * Where there is nothing to take back, or no way, the device stays where it is, and
- * the VMM's next call starts from there. What the driver cannot take back although
- * there is a way, its result is kept for the VMM.
+ * Where there is nothing to take back the device stays where it is, and the VMM's next
+ * call starts from there. Where there is no way back, or the driver does not take it, the
+ * result is kept for the VMM.
  */
 static enum outcome go_back(struct migmux_member *m)
 {
@@ -265,11 +265,13 @@ static enum outcome go_back(struct migmux_member *m)
 	enum vfio_device_mig_state state;
 	struct file *file;
 
-	if (early->error || to == MIGMUX_POLICY_NO_WAY)
+	if (early->error)
 		return DROPPED;
 	/* a reset was there before us */
 	if (migmux_hook_get_state(m->hook, &state) || state != early->to)
 		return DROPPED;
+	if (to == MIGMUX_POLICY_NO_WAY)
+		return KEPT;
 	file = migmux_hook_set_state(m->hook, to);
 	if (!IS_ERR_OR_NULL(file))
 		fput(file);
