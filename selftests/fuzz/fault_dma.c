@@ -42,6 +42,16 @@ static int prepare(enum target_kind kind)
 	return target_open(&target, kind);
 }
 
+static int begin(enum target_kind kind)
+{
+	int ret = prepare(kind);
+
+	if (ret)
+		return ret;
+	session = session_open();
+	return session < 0 ? session : 0;
+}
+
 /* Mapping is stopped, maybe before it is through, and goes on. */
 static int cancel(void)
 {
@@ -62,12 +72,9 @@ static int map(enum target_kind kind)
 	struct dma dma;
 	int ret;
 
-	ret = prepare(kind);
+	ret = begin(kind);
 	if (ret)
 		return ret;
-	session = session_open();
-	if (session < 0)
-		return session;
 	ret = session_dma_map(session, target.fd, 0, PIECE, ranges, 2) ?: cancel() ?:
 	      session_dma_wait(session, WAIT_MS, &dma) ?:
 	      session_dma_unmap(session, 0, &ranges[0], 1) ?:
@@ -99,12 +106,9 @@ static int start(void)
 	struct dma dma;
 	int ret, err;
 
-	ret = prepare(TARGET_TYPE1);
+	ret = begin(TARGET_TYPE1);
 	if (ret)
 		return ret;
-	session = session_open();
-	if (session < 0)
-		return session;
 	ret = session_device_add(session, devices.dev[0].fd, idstrs[0], 0);
 	if (ret < 0)
 		return ret;
