@@ -282,8 +282,11 @@ static enum outcome go_back(struct migmux_member *m)
 	return KEPT;
 }
 
-/* In a worker, or by whoever made the state BACK. */
-static void back(struct migmux_member *m)
+/*
+ * In a worker, or by whoever made the state BACK. If it is the @last word nothing waits
+ * for the VMM in the set, whose calls then do not come by here any more.
+ */
+static void back(struct migmux_member *m, bool last)
 {
 	enum outcome outcome = DROPPED;
 	struct migmux_early early = { };
@@ -305,7 +308,7 @@ static void back(struct migmux_member *m)
 	m->early.state = MIGMUX_EARLY_DONE;
 	m->early.kept = true;
 	m->counters.take_backs += outcome == TAKEN_BACK;
-	if (outcome != KEPT || m->leaving)
+	if (outcome != KEPT || last || m->leaving)
 		migmux_early_take_locked(m, &early);
 	/* before anybody can ask for it; the device has its hook as long as we are here */
 	if (outcome == KEPT && early.file)
@@ -326,7 +329,7 @@ void migmux_early_work(struct work_struct *work)
 	if (m->early.state == MIGMUX_EARLY_RUNNING)
 		run(m);
 	else
-		back(m);
+		back(m, false);
 	migmux_member_put(m);
 }
 
@@ -440,7 +443,7 @@ void migmux_early_settle(struct migmux_member *m)
 	}
 	spin_unlock(&set->lock);
 	if (result)
-		back(m);
+		back(m, true);
 	else
 		wake_up_all(&set->wq);	/* who waited for what was queued */
 	migmux_early_release(&early);

@@ -3,6 +3,7 @@
  * What becomes of a change that a set started early: claimed, taken back, dropped,
  * failed, lost in a reset. Each way with its counters and events.
  */
+#include "session.h"
 #include "set_fixture.h"
 
 /* A leader along a step, and both siblings there, unclaimed for so many ms. */
@@ -77,6 +78,25 @@ TEST_F_TIMEOUT(sets, taken_back, 60)
 		ASSERT_EQ(0, nl_set_del(nl, "s"));
 		vmm_free(vmm);
 	}
+}
+
+/* What has no way back is not hidden from the VMM when a session has the device. */
+TEST_F(sets, kept_until_a_session)
+{
+	const struct step *step = &steps[5];
+	struct vmm *vmm = &self->src;
+	struct nl *nl = &self->nl;
+	int fd;
+
+	ASSERT_EQ(step->to, step->back);
+	ASSERT_EQ(0, lead(nl, vmm, step, 5000));
+	EXPECT_EQ(step->from, vfio_state_get(vmm->dev[1].fd));
+	EXPECT_TRUE(member_pending(nl, "s", vmm->dev[1].addr));
+	fd = session_open();
+	ASSERT_EQ(0, session_device_add(fd, vmm->dev[1].fd, "kept", 0));
+	EXPECT_FALSE(member_pending(nl, "s", vmm->dev[1].addr));
+	EXPECT_EQ(step->to, vfio_state_get(vmm->dev[1].fd));
+	close(fd);
 }
 
 /* What is claimed in time is not taken back; each has its own time. */
